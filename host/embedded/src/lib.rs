@@ -1,0 +1,1 @@
+//! Embedded stores: the same pipeline with no servers at hand.

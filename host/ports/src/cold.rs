@@ -1,0 +1,74 @@
+//! The cold store: one object a session, written under conditions.
+
+use std::ops::Range;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::Result;
+
+/// Changes whenever an object's bytes change (an ETag).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectTag(pub String);
+
+/// Under which condition a write takes place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// There is no object of that key (`If-None-Match: *`).
+    Absent,
+    /// The object of that key is still this one (`If-Match`).
+    Matches(ObjectTag),
+}
+
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PutOutcome {
+    /// Written, durable and visible, under this tag.
+    Written(ObjectTag),
+    /// The condition did not hold; nothing was written.
+    PreconditionFailed,
+}
+
+/// What a listing or a look says of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectHead {
+    /// Its key.
+    pub key: String,
+    /// Its tag.
+    pub tag: ObjectTag,
+    /// Its bytes.
+    pub size: u64,
+    /// When it was written, Unix milliseconds.
+    pub modified_at_ms: u64,
+}
+
+/// Objects by key.
+#[async_trait]
+pub trait ColdStore: Send + Sync {
+    /// Writes an object in one step, or not at all: a reader sees the old bytes or all the new.
+    /// `body` is written piece after piece. `metadata` holds at most 2 KB of names
+    /// (`[a-z0-9-]`) and ASCII values, for people and foreign tools; we never read it back.
+    async fn put(
+        &self,
+        key: &str,
+        body: &[Bytes],
+        metadata: &[(&str, String)],
+        precondition: Precondition,
+    ) -> Result<PutOutcome>;
+
+    /// The object's head, or `None`.
+    async fn head(&self, key: &str) -> Result<Option<ObjectHead>>;
+
+    /// The whole object with its tag, or `None`.
+    async fn get(&self, key: &str) -> Result<Option<(ObjectTag, Bytes)>>;
+
+    /// Bytes of the object that still has this tag; `None` if it is gone or changed, or if the range
+    /// reaches past its end.
+    async fn get_range(&self, key: &str, tag: &ObjectTag, range: Range<u64>) -> Result<Option<Bytes>>;
+
+    /// Deletes the object with all its versions and unfinished uploads. Deleting nothing is fine.
+    async fn delete(&self, key: &str) -> Result<()>;
+
+    /// A page of objects whose key starts with `prefix`, ascending, after the key `after`.
+    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<ObjectHead>>;
+}

@@ -1,0 +1,1 @@
+//! What the tests share: the contract suites that every backend must pass.
