@@ -23,6 +23,7 @@
 
 pub mod archive;
 pub mod dead_letter;
+pub mod guards;
 pub mod identity;
 pub mod pipeline;
 pub mod reject;

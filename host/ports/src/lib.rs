@@ -13,4 +13,7 @@ pub use cold::{ColdStore, ObjectHead, ObjectTag, Precondition, PutOutcome};
 pub use dead_letters::{DeadLetters, LetterFilter};
 pub use error::{Disposition, PortError, Result};
 pub use hot::{ArchiveFilter, AuditEntry, HotStore, InsertReport, SessionAge, SessionFilter, SessionSummary};
-pub use source::{CommitTo, Source, SourceEvent, SourceRecord};
+pub use source::{Source, SourceEvent, SourceRecord};
+
+/// One past the last settled offset of a partition.
+pub use replay_core::pipeline::Commit as CommitTo;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use replay_core::pipeline::{At, ReplayOf};
+use replay_core::pipeline::{At, Commit, ReplayOf};
 
 use crate::Result;
 
@@ -47,17 +47,6 @@ pub struct SourceRecord {
     pub payload: Option<Bytes>,
 }
 
-/// The next offset to read after a restart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CommitTo {
-    /// Which partition.
-    pub partition: u32,
-    /// Of which assignment.
-    pub epoch: u32,
-    /// One past the last settled offset.
-    pub next_offset: u64,
-}
-
 /// A partitioned, replayable sequence of records.
 #[async_trait]
 pub trait Source: Send + Sync {
@@ -77,7 +66,7 @@ pub trait Source: Send + Sync {
     fn release(&self, partitions: &[u32]);
 
     /// Makes the offsets durable. Must only follow the settling of everything before them.
-    async fn commit(&self, next: &[CommitTo]) -> Result<()>;
+    async fn commit(&self, next: &[Commit]) -> Result<()>;
 
     /// Reads one record again by position (resolves a letter's reference). `None` when the source
     /// has it no more.

@@ -1,0 +1,133 @@
+//! The simulation (DESIGN: the core): whole histories from a seed, every invariant checked after every
+//! step, and a proof for each guard that without it some history breaks.
+//!
+//! `SIM_SEEDS=from..to` and `SIM_STEPS=n` play other histories than the usual ones.
+
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "modules of one test"
+)]
+
+mod model;
+mod node;
+mod rng;
+mod run;
+
+use std::collections::BTreeSet;
+
+use replay_core::guards::{Guard, Guards};
+
+use run::Run;
+
+const SEEDS: std::ops::Range<u64> = 0..240;
+const STEPS: usize = 2_000;
+
+fn seeds() -> std::ops::Range<u64> {
+    let parse = |text: String| {
+        let (from, to) = text.split_once("..")?;
+        Some(from.parse().ok()?..to.parse().ok()?)
+    };
+    std::env::var("SIM_SEEDS").ok().and_then(parse).unwrap_or(SEEDS)
+}
+
+fn steps() -> usize {
+    std::env::var("SIM_STEPS").ok().and_then(|text| text.parse().ok()).unwrap_or(STEPS)
+}
+
+#[test]
+fn every_history_keeps_the_invariants_and_all_of_it_happens() {
+    let mut seen = BTreeSet::new();
+    for seed in seeds() {
+        let mut run = Run::new(seed, Guards::all());
+        if let Err(broken) = run.play(steps()) {
+            panic!("seed {seed}: {broken}\nrepeat with SIM_SEEDS={seed}..{}", seed + 1);
+        }
+        seen.append(&mut run.seen);
+    }
+    let missing: Vec<&str> = MUST_HAPPEN.iter().copied().filter(|what| !seen.contains(*what)).collect();
+    assert!(missing.is_empty(), "never happened: {missing:?}\nhappened: {seen:?}");
+}
+
+/// A guard that can be taken away without any history breaking would be no guard.
+fn breaks_without(guard: Guard) {
+    let breaks = |seed| Run::new(seed, Guards::without(guard)).play(STEPS).err();
+    let broken = (0..60).find_map(breaks);
+    assert!(broken.is_some(), "nothing breaks without {guard:?}");
+}
+
+#[test]
+fn the_epoch_check_is_needed() {
+    breaks_without(Guard::EpochCheck);
+}
+
+#[test]
+fn settling_only_on_written_is_needed() {
+    breaks_without(Guard::SettleOnlyOnWritten);
+}
+
+#[test]
+fn settling_only_on_the_letter_is_needed() {
+    breaks_without(Guard::SettleOnlyOnLetter);
+}
+
+#[test]
+fn the_low_watermark_is_needed() {
+    breaks_without(Guard::LowWatermark);
+}
+
+#[test]
+fn forgetting_lost_partitions_is_needed() {
+    breaks_without(Guard::ForgetLost);
+}
+
+const MUST_HAPPEN: &[&str] = &[
+    "answer lost",
+    "at budget",
+    "chain revision",
+    "crash",
+    "ending DeadLettered(InternalError)",
+    "ending DeadLettered(NotEvents)",
+    "ending DeadLettered(PackedUnreadable)",
+    "ending DeadLettered(StoreRejected)",
+    "ending DroppedByPlugin",
+    "ending Skipped(Expired)",
+    "ending Skipped(NullValue)",
+    "ending Skipped(Tombstoned)",
+    "ending Stored",
+    "erase",
+    "failure panicked",
+    "failure refused",
+    "failure reject",
+    "failure retry",
+    "failure stale",
+    "feed back",
+    "input assigned",
+    "input done",
+    "input drain",
+    "input lost",
+    "input record",
+    "input revoked",
+    "input timeout",
+    "pause budget",
+    "pause dead_letters",
+    "pause draining",
+    "pause hot_store",
+    "release",
+    "resume",
+    "seal age",
+    "seal budget",
+    "seal full",
+    "seal full_snapshot",
+    "seal handover",
+    "seal idle",
+    "stopped DeadlinePassed",
+    "stopped Drained",
+    "work commit",
+    "work decode",
+    "work insert",
+    "work letter",
+    "work transform",
+];
