@@ -1,1 +1,4 @@
 //! Embedded stores: the same pipeline with no servers at hand.
+
+pub mod dir;
+pub mod sqlite;
