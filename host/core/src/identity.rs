@@ -80,6 +80,14 @@ pub struct SessionKey {
     pub session_id: SessionId,
 }
 
+impl SessionKey {
+    /// Reads `project/session`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (project_id, session_id) = text.split_once('/')?;
+        Some(Self { project_id: ProjectId::new(project_id)?, session_id: SessionId::parse(session_id)? })
+    }
+}
+
 impl fmt::Display for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.project_id, self.session_id)
