@@ -1,0 +1,6 @@
+//! The contract suites, over every backend: what one keeps, all keep.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod cold;
+mod dead_letters;
+mod hot;
