@@ -23,7 +23,8 @@ pub struct Limits {
     pub transform_jobs: usize,
     /// Transforms of one project at a time while another project waits.
     pub project_slots: usize,
-    /// Bytes that one project may hold in open buffers before its oldest are sealed.
+    /// Bytes that one project may hold in open buffers while another has some, before its oldest are
+    /// sealed.
     pub project_buffer_bytes: usize,
     /// Dead letters written at a time.
     pub letter_jobs: usize,

@@ -101,7 +101,7 @@ impl<P: Payload> Sessions<P> {
         self.due.insert((deadline_ms, session.clone()));
         let project_bytes = self.project_bytes.entry(session.project_id.clone()).or_default();
         *project_bytes += bytes;
-        let over_share = *project_bytes > self.limits.project_buffer_bytes;
+        let over_share = *project_bytes > self.limits.project_buffer_bytes && self.project_bytes.len() > 1;
 
         if full {
             self.seal(&session, SealReason::Full)
