@@ -4,6 +4,24 @@
 //! followed by a constant member that holds `\n`, so that `gunzip -c` gives one JSON array a line.
 //! Its index lies at its end, in empty gzip members' FEXTRA fields (zstd: in skippable frames), and
 //! in the store's `replay_archive` table: the one is for recovery, the other for reading.
+//!
+//! `key` names objects, `index` is the binary index, `carrier` hides it from `zcat`, `write` builds an
+//! object and `read` takes one apart.
+
+mod carrier;
+mod index;
+mod key;
+mod read;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use carrier::separator;
+pub use index::{decode_index, encode_index};
+pub use key::{object_key, parse_key, project_prefix, session_of_key};
+pub use read::{Parsed, TAIL_LEN, read_index, read_object, row_of, verify};
+pub use write::{Built, Member, build};
 
 use crate::identity::{ChunkKey, SessionKey};
 use crate::row::{ChunkMeta, Codec};
@@ -33,8 +51,15 @@ pub struct IndexEntry {
     pub has_full_snapshot: bool,
     /// Rank among the copies of this chunk.
     pub version: Version,
-    /// xxh3-64 of the member's bytes.
+    /// xxh3-64 of the bytes as the hot store had them: with `version`, the rank.
+    ///
+    /// A member that had to be recompressed (the hot copy was in another codec than the object) keeps
+    /// version and hash of the copy it was made from, so that it still ranks as that copy does and a
+    /// late duplicate of it is recognised.
     pub content_hash: ContentHash,
+    /// xxh3-64 of the member's bytes as they lie here: what [`verify`] checks. The same as
+    /// `content_hash` but for a recompressed member.
+    pub member_hash: ContentHash,
 }
 
 impl IndexEntry {
@@ -43,7 +68,12 @@ impl IndexEntry {
         (self.version, self.content_hash)
     }
 
-    /// The same chunk described as a stored copy.
+    /// One past the last byte of its member; its separator follows.
+    pub fn end(&self) -> u64 {
+        self.offset.saturating_add(self.length)
+    }
+
+    /// The same chunk described as a stored copy. Its `content_hash` is the copy's it was made from.
     pub fn meta(&self, session: &SessionKey, codec: Codec) -> ChunkMeta {
         ChunkMeta {
             project_id: session.project_id.clone(),
@@ -90,4 +120,39 @@ pub struct ArchiveRow {
     pub sha256: [u8; 32],
     /// Its chunks in order of play, one for each identity.
     pub index: Vec<IndexEntry>,
+}
+
+/// Why an object cannot be built or read.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ArchiveError {
+    /// Written by a later release.
+    #[error("the object has format version {found}, this build reads up to {FORMAT_VERSION}: upgrade it")]
+    Newer {
+        /// What the object says.
+        found: u16,
+    },
+    /// Not an object of ours, cut off, or damaged.
+    #[error("not a readable replay object: {0}")]
+    Malformed(&'static str),
+    /// The bytes are not in the codec they should be in.
+    #[error("chunk {chunk_index} at {timestamp_start_ms} is no {codec} data", codec = .codec.as_str(),
+        chunk_index = .key.chunk_index, timestamp_start_ms = .key.timestamp_start_ms)]
+    WrongCodec {
+        /// Which chunk.
+        key: ChunkKey,
+        /// What was expected.
+        codec: Codec,
+    },
+    /// The bytes are not those that the hash was made of.
+    #[error("chunk {} at {} does not have the bytes its hash says", .key.chunk_index, .key.timestamp_start_ms)]
+    WrongHash {
+        /// Which chunk.
+        key: ChunkKey,
+    },
+    /// The chunks to write are not in order of play, or one of them is there twice.
+    #[error("chunk {} at {} is out of order", .key.chunk_index, .key.timestamp_start_ms)]
+    OutOfOrder {
+        /// Which chunk.
+        key: ChunkKey,
+    },
 }
