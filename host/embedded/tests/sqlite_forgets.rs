@@ -5,6 +5,7 @@
 mod common;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Dice, T0, occurrences, row, session};
@@ -136,6 +137,40 @@ async fn a_reader_in_the_way_makes_the_erasure_come_again() {
     reader.execute_batch("COMMIT").unwrap();
     store.erase(&tombstone).await.unwrap();
     assert_eq!(occurrences(folder.path(), "CANARY01."), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_gets_through_a_crowd_of_readers_and_writers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("replays.sqlite");
+    let store = Arc::new(SqliteHot::open(&path, &SqliteSettings::default()).unwrap());
+    let busy = session("shop", 50);
+    let rows: Vec<_> = (0..20).map(|index| row(&busy, index, canary(50, 50_000))).collect();
+    store.insert(&rows).await.unwrap();
+    let copies: Vec<_> = rows.iter().map(|row| row.meta.copy_id()).collect();
+    let crowd: Vec<_> = (0..8u32)
+        .map(|number| {
+            let (store, busy, copies) = (Arc::clone(&store), busy.clone(), copies.clone());
+            tokio::spawn(async move {
+                for turn in 0.. {
+                    assert_eq!(store.read(&busy, &copies).await.unwrap().len(), 20);
+                    let index = number * 100_000 + turn;
+                    store.insert(&[row(&session("shop", 51), index, "x")]).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for owner in 1..=10 {
+        let erased = session("shop", owner);
+        store.insert(&[row(&erased, 0, canary(1, 40_000))]).await.unwrap();
+        let tombstone = Tombstone { scope: EraseScope::Session(erased), erased_at_ms: T0 };
+        store.erase(&tombstone).await.unwrap();
+        assert_eq!(occurrences(folder.path(), "CANARY01."), 0);
+    }
+    for member in crowd {
+        assert!(!member.is_finished(), "a reader or writer failed");
+        member.abort();
+    }
 }
 
 fn letter(offset: u64, payload: Vec<u8>) -> DeadLetter {

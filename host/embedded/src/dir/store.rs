@@ -75,6 +75,7 @@ impl ColdStore for DirCold {
         metadata: &[(&str, String)],
         precondition: Precondition,
     ) -> Result<PutOutcome> {
+        metadata::check(metadata)?;
         let (key, body) = (key.to_owned(), body.to_vec());
         let metadata = (!metadata.is_empty()).then(|| metadata::to_json(metadata));
         self.blocking(move |tree| tree.put(&key, &body, metadata.as_deref(), &precondition)).await
