@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod cold;
+mod complete;
 mod dead_letters;
 mod hot;

@@ -63,3 +63,39 @@ pub(super) fn classify(error: &io::Error, doing: &str, path: &Path) -> PortError
     }
     PortError::unavailable(what)
 }
+
+#[cfg(test)]
+mod tests {
+    use replay_ports::Disposition;
+
+    use super::*;
+
+    #[test]
+    fn each_kind_of_error_has_its_disposition() {
+        for (kind, disposition) in [
+            (ErrorKind::StorageFull, Disposition::Retry),
+            (ErrorKind::QuotaExceeded, Disposition::Retry),
+            (ErrorKind::NotFound, Disposition::Retry),
+            (ErrorKind::Other, Disposition::Retry),
+            (ErrorKind::PermissionDenied, Disposition::Stop),
+            (ErrorKind::ReadOnlyFilesystem, Disposition::Stop),
+            (ErrorKind::IsADirectory, Disposition::DeadLetter),
+            (ErrorKind::InvalidFilename, Disposition::DeadLetter),
+        ] {
+            let error = classify(&kind.into(), "write", Path::new("/cold/a.gz"));
+            assert_eq!(error.disposition(), disposition, "{kind:?}");
+            assert!(error.to_string().contains("cannot write /cold/a.gz"), "{error}");
+        }
+    }
+
+    #[test]
+    fn folders_are_made_once_and_not_over_files() {
+        let root = tempfile::tempdir().unwrap();
+        let deep = root.path().join("a/b/c");
+        make_dirs(&deep).unwrap();
+        make_dirs(&deep).unwrap();
+        std::fs::write(deep.join("file"), "x").unwrap();
+        let error = make_dirs(&deep.join("file/d")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotADirectory);
+    }
+}

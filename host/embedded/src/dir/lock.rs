@@ -14,10 +14,16 @@ pub(super) struct TreeLock {
 }
 
 impl TreeLock {
-    /// Waits for the lock. Excludes threads as well as processes: each caller opens the file anew.
-    pub(super) fn acquire(root: &Path) -> io::Result<Self> {
+    /// Makes the lock file, which marks the folder as a store.
+    pub(super) fn make(root: &Path) -> io::Result<()> {
         let path = root.join(LOCK_FILE);
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        OpenOptions::new().write(true).create(true).truncate(false).open(path).map(drop)
+    }
+
+    /// Waits for the lock. Excludes threads as well as processes: each caller opens the file anew.
+    /// It is not made here: where it is gone, so is the store (a disk that is not mounted).
+    pub(super) fn acquire(root: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).open(root.join(LOCK_FILE))?;
         file.lock()?;
         Ok(Self { file })
     }
@@ -47,6 +53,7 @@ mod tests {
     #[test]
     fn times_rise_even_when_the_clock_stands_or_goes_back() {
         let root = tempfile::tempdir().unwrap();
+        TreeLock::make(root.path()).unwrap();
         let at = |micros| UNIX_EPOCH + Duration::from_micros(micros);
         let next = |micros| TreeLock::acquire(root.path()).unwrap().next_time(at(micros)).unwrap();
         assert_eq!(next(1_000), at(1_000));

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::files::{classify, is_absent, make_dirs, remove, sync_dir};
 use super::key::{metadata_path, object_path};
 use super::listing::{Page, walk};
-use super::lock::TreeLock;
+use super::lock::{LOCK_FILE, TreeLock};
 use super::metadata;
 
 /// Where unfinished writes lie, in the root.
@@ -34,16 +34,23 @@ impl DirCold {
     pub fn open(root: &Path) -> Result<Self> {
         let tree = Tree { root: root.to_owned(), read_only: false };
         let failed = |error: io::Error| classify(&error, "open the cold store in", root);
-        make_dirs(&root.join(TEMPORARY)).map_err(failed)?;
+        make_dirs(&root.join(TEMPORARY)).and_then(|()| TreeLock::make(root)).map_err(failed)?;
         let _lock = TreeLock::acquire(root).map_err(failed)?;
         tree.clear_temporary("").map_err(failed)?;
         Ok(Self { tree: Arc::new(tree) })
     }
 
-    /// Opens the store in `root` for reading; writes and deletions are `Refused`. Makes no file, and
-    /// sees an empty store where there is no directory.
-    pub fn open_read_only(root: &Path) -> Self {
-        Self { tree: Arc::new(Tree { root: root.to_owned(), read_only: true }) }
+    /// Opens the store in `root` for reading; writes and deletions are `Refused`. Makes no file.
+    /// `Refused` if there is no store.
+    pub fn open_read_only(root: &Path) -> Result<Self> {
+        let tree = Tree { root: root.to_owned(), read_only: true };
+        if tree.mounted().is_err() {
+            let root = root.display();
+            return Err(PortError::refused(format!(
+                "there is no cold store in {root}; has the service run with this config yet?"
+            )));
+        }
+        Ok(Self { tree: Arc::new(tree) })
     }
 
     /// Runs blocking work on a thread that may block.
@@ -68,6 +75,7 @@ impl ColdStore for DirCold {
         metadata: &[(&str, String)],
         precondition: Precondition,
     ) -> Result<PutOutcome> {
+        metadata::check(metadata)?;
         let (key, body) = (key.to_owned(), body.to_vec());
         let metadata = (!metadata.is_empty()).then(|| metadata::to_json(metadata));
         self.blocking(move |tree| tree.put(&key, &body, metadata.as_deref(), &precondition)).await
@@ -105,6 +113,7 @@ impl ColdStore for DirCold {
                 Ok(found.is_some())
             };
             walk(&tree.root, page, &mut take).map_err(|error| classify(&error, "list", &tree.root))?;
+            tree.mounted()?;
             Ok(heads)
         })
         .await
@@ -169,7 +178,7 @@ impl Tree {
     fn head(&self, key: &str) -> Result<Option<ObjectHead>> {
         let object = object_path(&self.root, key)?;
         let found = stat(&object).map_err(|error| classify(&error, "look at", &object))?;
-        Ok(found.map(|found| found.head(key)))
+        self.really(found.map(|found| found.head(key)))
     }
 
     fn get(&self, key: &str) -> Result<Option<(ObjectTag, Bytes)>> {
@@ -180,7 +189,7 @@ impl Tree {
             file.read_to_end(&mut bytes)?;
             Ok(Some((found.tag(), Bytes::from(bytes))))
         };
-        read().map_err(|error| classify(&error, "read", &object))
+        self.really(read().map_err(|error| classify(&error, "read", &object))?)
     }
 
     fn get_range(&self, key: &str, tag: &ObjectTag, range: &Range<u64>) -> Result<Option<Bytes>> {
@@ -196,7 +205,7 @@ impl Tree {
             file.read_exact(&mut bytes)?;
             Ok(Some(Bytes::from(bytes)))
         };
-        read().map_err(|error| classify(&error, "read", &object))
+        self.really(read().map_err(|error| classify(&error, "read", &object))?)
     }
 
     fn delete(&self, key: &str) -> Result<()> {
@@ -224,6 +233,23 @@ impl Tree {
         delete().map_err(|error| classify(&error, "delete", &object))
     }
 
+    /// Says that something is absent only if the store itself is there.
+    fn really<T>(&self, found: Option<T>) -> Result<Option<T>> {
+        if found.is_none() {
+            self.mounted()?;
+        }
+        Ok(found)
+    }
+
+    /// Whether this is the store and not, say, the empty folder that its disk is mounted on.
+    fn mounted(&self) -> Result<()> {
+        if self.root.join(LOCK_FILE).is_file() {
+            return Ok(());
+        }
+        let root = self.root.display();
+        Err(PortError::unavailable(format!("the cold store in {root} is gone; is its disk mounted?")))
+    }
+
     fn writable(&self, key: &str) -> Result<PathBuf> {
         if self.read_only {
             let root = self.root.display();
@@ -241,6 +267,7 @@ impl Tree {
         let mut temporary = {
             // Under the tree's lock, so that nobody takes it for a dead one's before it is locked.
             let _lock = TreeLock::acquire(&self.root)?;
+            make_dirs(&self.root.join(TEMPORARY))?;
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true);
             #[cfg(unix)]
@@ -259,7 +286,11 @@ impl Tree {
     /// Removes temporary files whose writer is dead. The caller holds the tree's lock.
     fn clear_temporary(&self, prefix: &str) -> io::Result<()> {
         let folder = self.root.join(TEMPORARY);
-        for entry in fs::read_dir(&folder)? {
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if is_absent(&error) => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
             let entry = entry?;
             if !entry.file_name().to_string_lossy().starts_with(prefix) {
                 continue;

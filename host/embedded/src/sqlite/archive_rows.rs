@@ -64,19 +64,19 @@ pub(super) fn list(
     after: Option<(&SessionKey, &str)>,
     limit: usize,
 ) -> SqlResult<Vec<ArchiveRow>> {
-    let (after_project, after_session) = columns::after(after.map(|(session, _)| session));
+    let span = columns::span(filter.project_id.as_ref(), after.map(|(session, _)| session));
     let mut statement = conn.prepare_cached(
         "SELECT * FROM replay_archive
          WHERE (project_id, session_id, object_key) > (:after_project, :after_session, :after_key)
-           AND (:project IS NULL OR project_id = :project)
+           AND project_id <= :last_project
            AND (:until IS NULL OR expires_at <= :until)
          ORDER BY project_id, session_id, object_key LIMIT :limit",
     )?;
     let mut rows = statement.query(named_params! {
-        ":after_project": after_project,
-        ":after_session": after_session,
+        ":after_project": span.after_project,
+        ":after_session": span.after_session,
         ":after_key": after.map_or("", |(_, key)| key),
-        ":project": filter.project_id.as_ref().map(|id| id.as_str()),
+        ":last_project": span.last_project,
         ":until": filter.expires_until_ms.map(bound),
         ":limit": count(limit),
     })?;

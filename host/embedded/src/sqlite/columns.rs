@@ -52,10 +52,25 @@ pub(super) fn session(row: &Row<'_>) -> SqlResult<SessionKey> {
     Ok(SessionKey { project_id: project_id(row)?, session_id: session_id(row)? })
 }
 
-/// The columns of a session to start a page after; both sort before every id when there is none.
-pub(super) fn after(session: Option<&SessionKey>) -> (String, String) {
-    session
-        .map_or_else(Default::default, |key| (key.project_id.as_str().to_owned(), key.session_id.to_string()))
+/// Where a page of sessions begins and ends, as bounds of an index.
+pub(super) struct Span {
+    /// Rows come after this project …
+    pub(super) after_project: String,
+    /// … and, within it, after this session.
+    pub(super) after_session: String,
+    /// Rows are of this project or one before.
+    pub(super) last_project: String,
+}
+
+/// The bounds of a page after a session, of one project or of all.
+pub(super) fn span(project: Option<&ProjectId>, after: Option<&SessionKey>) -> Span {
+    let text = |id: &ProjectId| id.as_str().to_owned();
+    let given = after.map(|key| (text(&key.project_id), key.session_id.to_string()));
+    // No session id is empty, so this is just before the project's first.
+    let first = project.map(|id| (text(id), String::new()));
+    let (after_project, after_session) = given.max(first).unwrap_or_default();
+    // A tilde sorts behind every character of a project id.
+    Span { after_project, after_session, last_project: project.map_or("~".into(), text) }
 }
 
 /// Reads a codec.

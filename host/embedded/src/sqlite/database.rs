@@ -78,6 +78,17 @@ impl Database {
         self.writer()?.grouped_blocking(0, work)
     }
 
+    /// Reads for callers that may block, after every write that was begun before.
+    pub(super) fn read_blocking<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Connection) -> SqlResult<T> + Send + 'static,
+    ) -> Result<T> {
+        match &self.writer {
+            Some(writer) => writer.grouped_blocking(0, work),
+            None => self.readers.read_blocking(&work),
+        }
+    }
+
     /// Gives a step's worth of freed pages back, and lets other writes in.
     pub(super) async fn give_back(&self) -> Result<()> {
         self.writer()?.alone(|conn| Ok(give_back(conn)?)).await.map(drop)

@@ -24,9 +24,9 @@ impl SqliteOffsets {
     /// The offset to go on from, 0 if none was saved. Blocks.
     pub fn load(&self) -> Result<u64> {
         let (topic, partition) = (self.topic.clone(), self.partition);
-        let next: Option<i64> = self.database.write_blocking(move |conn| {
+        let next: Option<i64> = self.database.read_blocking(move |conn| {
             let sql = "SELECT next_offset FROM consumer_offsets WHERE topic = ?1 AND partition = ?2";
-            Ok(conn.query_row(sql, params![topic, partition], |row| row.get(0)).optional()?)
+            Ok(conn.query_row(sql, params![&topic, partition], |row| row.get(0)).optional()?)
         })?;
         Ok(next.map_or(0, i64::cast_unsigned))
     }

@@ -64,18 +64,28 @@ impl Readers {
             .map_err(|_| PortError::unavailable("the readers have stopped"))?;
         let shared = Arc::clone(&self.shared);
         let read = tokio::task::spawn_blocking(move || {
-            let result = match &shared.idle {
-                Some(idle) => shared.pooled(idle, &work),
-                None => shared.visit(&work),
-            };
+            let result = shared.read(&work);
             drop(slot);
-            result.map_err(|failure| failure.into_port(&shared.path))
+            result
         });
         read.await.unwrap_or_else(|error| Err(PortError::unavailable(format!("a read ended early: {error}"))))
+    }
+
+    /// The same for callers outside async code.
+    pub(super) fn read_blocking<T>(&self, work: &dyn Fn(&Connection) -> SqlResult<T>) -> Result<T> {
+        self.shared.read(work)
     }
 }
 
 impl Shared {
+    fn read<T>(&self, work: &dyn Fn(&Connection) -> SqlResult<T>) -> Result<T> {
+        let result = match &self.idle {
+            Some(idle) => self.pooled(idle, work),
+            None => self.visit(work),
+        };
+        result.map_err(|failure| failure.into_port(&self.path))
+    }
+
     fn pooled<T>(
         &self,
         idle: &Mutex<Vec<Connection>>,

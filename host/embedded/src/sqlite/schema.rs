@@ -72,7 +72,7 @@ CREATE TABLE replay_archive (
     chunk_list      BLOB    NOT NULL,
     PRIMARY KEY (project_id, session_id, object_key)
 ) STRICT;
-CREATE INDEX replay_archive_expiry ON replay_archive (expires_at);
+CREATE INDEX replay_archive_page ON replay_archive (project_id, session_id, object_key, expires_at);
 
 CREATE TABLE replay_tombstones (
     project_id TEXT    NOT NULL,

@@ -12,7 +12,7 @@ use super::failure::SqlResult;
 const PAGE: &str = "
 SELECT project_id, session_id FROM replay_chunks
 WHERE (project_id, session_id) > (:after_project, :after_session)
-  AND (:project IS NULL OR project_id = :project)
+  AND project_id <= :last_project
 GROUP BY project_id, session_id
 HAVING max(timestamp_start) >= :since AND (:until IS NULL OR min(timestamp_start) < :until)
 ORDER BY project_id, session_id LIMIT :limit";
@@ -48,13 +48,13 @@ pub(super) fn list(
     after: Option<&SessionKey>,
     limit: usize,
 ) -> SqlResult<Vec<SessionSummary>> {
-    let (after_project, after_session) = columns::after(after);
+    let span = columns::span(filter.project_id.as_ref(), after);
     let mut page = Vec::new();
     let mut statement = conn.prepare_cached(PAGE)?;
     let mut rows = statement.query(named_params! {
-        ":after_project": after_project,
-        ":after_session": after_session,
-        ":project": filter.project_id.as_ref().map(|id| id.as_str()),
+        ":after_project": span.after_project,
+        ":after_session": span.after_session,
+        ":last_project": span.last_project,
         ":since": filter.since_ms.map_or(0, bound),
         ":until": filter.until_ms.map(bound),
         ":limit": count(limit),
@@ -92,11 +92,11 @@ pub(super) fn ages(
     after: Option<&SessionKey>,
     limit: usize,
 ) -> SqlResult<Vec<SessionAge>> {
-    let (after_project, after_session) = columns::after(after);
+    let span = columns::span(None, after);
     let mut statement = conn.prepare_cached(AGES)?;
     let mut rows = statement.query(named_params! {
-        ":after_project": after_project,
-        ":after_session": after_session,
+        ":after_project": span.after_project,
+        ":after_session": span.after_session,
         ":before": bound(before_ms),
         ":limit": count(limit),
     })?;
