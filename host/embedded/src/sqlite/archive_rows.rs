@@ -1,13 +1,12 @@
 //! `replay_archive`: one row an object, the one of the greatest generation.
 
-use replay_core::archive::{ArchiveRow, ObjectHeader};
+use replay_core::archive::{ArchiveRow, decode_index, encode_index};
 use replay_core::identity::SessionKey;
 use replay_ports::ArchiveFilter;
 use rusqlite::{Connection, Row, named_params, params};
 
 use super::columns::{self, bound, count, int, uint, unreadable};
 use super::failure::SqlResult;
-use super::index_blob;
 
 /// Writes a row unless a greater generation of the object is there.
 pub(super) fn put(conn: &Connection, row: &ArchiveRow) -> SqlResult<()> {
@@ -39,7 +38,7 @@ pub(super) fn put(conn: &Connection, row: &ArchiveRow) -> SqlResult<()> {
         count(row.index.len()),
         int(first, "timestamp_start")?,
         int(last, "timestamp_end")?,
-        index_blob::encode(&row.index),
+        encode_index(header, &row.index),
     ])?;
     Ok(())
 }
@@ -107,21 +106,11 @@ pub(super) fn delete(
     Ok(())
 }
 
+/// The blob says all but where the object lies and how large it is; the columns are for listing.
 fn archive_row(row: &Row<'_>) -> SqlResult<ArchiveRow> {
     let object_key: String = row.get("object_key")?;
     let blob: Vec<u8> = row.get("chunk_list")?;
-    let index = index_blob::decode(&blob).ok_or_else(|| unreadable("chunk_list of", &object_key))?;
-    Ok(ArchiveRow {
-        header: ObjectHeader {
-            session: columns::session(row)?,
-            codec: columns::codec(row)?,
-            generation: uint(row, "generation")?,
-            first_moved_at_ms: uint(row, "first_moved_at")?,
-            expires_at_ms: uint(row, "expires_at")?,
-        },
-        object_size: uint(row, "object_size")?,
-        sha256: row.get("sha256")?,
-        index,
-        object_key,
-    })
+    let (header, index) = decode_index(&blob).map_err(|_| unreadable("chunk_list of", &object_key))?;
+    let (object_size, sha256) = (uint(row, "object_size")?, row.get("sha256")?);
+    Ok(ArchiveRow { header, object_key, object_size, sha256, index })
 }

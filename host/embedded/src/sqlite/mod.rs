@@ -17,7 +17,6 @@ mod dead;
 mod dead_rows;
 mod failure;
 mod hot;
-mod index_blob;
 mod marks;
 mod offsets;
 mod open;
