@@ -32,6 +32,9 @@ impl Database {
     /// Opens for reading and writing; makes the file, and its folder, if there is none. Blocks.
     pub(super) fn open(path: &Path, schema: &'static Schema, settings: &SqliteSettings) -> Result<Self> {
         let conn = open_writer(path, schema, settings)?;
+        // A crash may have left a log with rows that were erased since. If a reader is in the way
+        // the erasure, which is repeated, sees to it.
+        truncate_wal(&conn, settings.busy_timeout).map_err(|failure| failure.into_port(path))?;
         Ok(Self {
             path: path.to_owned(),
             readers: Readers::beside_writer(path, schema, settings.readers, settings.busy_timeout),

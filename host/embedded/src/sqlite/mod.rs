@@ -3,11 +3,11 @@
 //! `replays.sqlite` holds the tables of DESIGN §7 and the consumer offsets; `dead.sqlite` holds the
 //! dead letters, apart, because they are unredacted. Both are WAL databases with
 //! `synchronous=FULL` and `secure_delete=ON`. A write is answered once its commit is on the disk;
-//! writes that queue up share one commit ([`writer`]).
+//! writes that queue up share one commit (`writer`).
 //!
-//! Erased bytes leave the files: `secure_delete` zeroes freed pages, [`padding`] keeps payload out
+//! Erased bytes leave the files: `secure_delete` zeroes freed pages, `padding` keeps payload out
 //! of the pages where that is not enough, and an erasure ends with a checkpoint that truncates the
-//! WAL ([`database`]).
+//! WAL (`database`).
 
 mod archive_rows;
 mod chunks;

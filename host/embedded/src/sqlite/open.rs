@@ -54,9 +54,6 @@ pub(super) fn open_writer(path: &Path, schema: &Schema, settings: &SqliteSetting
             conn.pragma_update(None, "max_page_count", pages)?;
         }
         migrate(&mut conn, schema, found)?;
-        // A crash may have left a log with rows that were erased since. Best done, not required:
-        // the erasure that was stopped is repeated, and ends with the same.
-        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         conn.set_prepared_statement_cache_capacity(64);
         Ok(conn)
     };
