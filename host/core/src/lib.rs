@@ -24,6 +24,7 @@
 pub mod archive;
 pub mod dead_letter;
 pub mod identity;
+pub mod json;
 pub mod pipeline;
 pub mod reject;
 pub mod row;
