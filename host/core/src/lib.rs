@@ -22,10 +22,14 @@
 //! 9. What is erased stays erased: no later write, migration or read brings it back.
 
 pub mod archive;
+pub mod codec;
 pub mod dead_letter;
+pub mod decode;
 pub mod guards;
 pub mod identity;
+pub mod json;
 pub mod pipeline;
+pub mod record;
 pub mod reject;
 pub mod row;
 pub mod time;
