@@ -1,4 +1,5 @@
 //! Embedded stores: the same pipeline with no servers at hand.
 
 pub mod dir;
+pub mod log;
 pub mod sqlite;
