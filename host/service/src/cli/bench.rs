@@ -1,0 +1,235 @@
+//! `bench`: what decoding, encoding and the whole path cost, on recorded chunks, one core.
+//!
+//! What is compared runs interleaved in one process: each round times every measure on the same
+//! chunks, so that a busy machine slows both sides of a ratio. Ratios are medians over the rounds,
+//! printed with the least and the greatest.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use replay_core::codec::{self, Encoding, Recompress, Scratch};
+use replay_core::decode::{DecodeLimits, decode};
+use replay_core::row::Codec;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{CliError, Exit, Format, output};
+
+/// One measure; names are part of the contract.
+#[derive(Debug, Serialize)]
+struct Measure {
+    name: &'static str,
+    /// Megabytes (10⁶) of uncompressed events a second of CPU.
+    raw_mb_per_cpu_s: f64,
+    chunks_per_cpu_s: f64,
+    /// Against the measure that it is compared with; `null` where there is none.
+    ratio: Option<f64>,
+    ratio_min: Option<f64>,
+    ratio_max: Option<f64>,
+    /// What `ratio` compares with.
+    against: Option<&'static str>,
+    p50_us: f64,
+    p99_us: f64,
+}
+
+/// A chunk in the forms that the measures need.
+struct Sample {
+    raw: Vec<u8>,
+    member: Vec<u8>,
+    record: Vec<u8>,
+    inline_record: Vec<u8>,
+}
+
+/// A measure: what runs on each chunk, and what it is compared with.
+struct Subject {
+    name: &'static str,
+    against: Option<&'static str>,
+    run: Box<dyn FnMut(&Sample) -> usize>,
+}
+
+pub(super) fn bench(input: &Path, seconds: f64, format: Format) -> Result<Exit, CliError> {
+    let samples = read_samples(input)?;
+    let raw_bytes: usize = samples.iter().map(|sample| sample.raw.len()).sum();
+    output::complain(&format!(
+        "{} chunks, {:.1} MB of events, {:.1} MB as gzip members",
+        samples.len(),
+        raw_bytes as f64 / 1e6,
+        samples.iter().map(|sample| sample.member.len()).sum::<usize>() as f64 / 1e6
+    ));
+    let mut subjects = subjects();
+    let rounds = measure(&samples, &mut subjects, Duration::from_secs_f64(seconds.clamp(0.1, 600.0)));
+    let measures: Vec<Measure> =
+        (0..subjects.len()).map(|index| summarise(index, &subjects, &rounds, samples.len(), raw_bytes)).collect();
+    output::list(&measures, format)?;
+    Ok(Exit::Done)
+}
+
+fn subjects() -> Vec<Subject> {
+    let limits = DecodeLimits::default();
+    let path = move |name, against, encoding: Encoding, inline: bool| {
+        let mut scratch = Scratch::default();
+        let run = move |sample: &Sample| {
+            let record = if inline { &sample.inline_record } else { &sample.record };
+            decode(record, &limits, &encoding, &mut scratch).map_or(0, |chunk| chunk.data.len())
+        };
+        Subject { name, against, run: Box::new(run) }
+    };
+    let keep = Encoding { codec: Codec::Gzip, level: 6, recompress: Recompress::Changed };
+    let again = Encoding { recompress: Recompress::Always, ..keep };
+    let encode = |name, codec, level| {
+        let mut scratch = Scratch::default();
+        let run = move |sample: &Sample| {
+            codec::compress(codec, level, &sample.raw, &mut scratch).map_or(0, |data| data.len())
+        };
+        Subject { name, against: None, run: Box::new(run) }
+    };
+    let mut gunzip_scratch = Scratch::default();
+    let limits_raw = DecodeLimits::default().max_raw_chunk_bytes;
+    vec![
+        Subject {
+            name: "gunzip",
+            against: None,
+            run: Box::new(move |sample| {
+                codec::gunzip_bare(&sample.member, limits_raw, &mut gunzip_scratch).unwrap_or(0)
+            }),
+        },
+        Subject {
+            name: "validate",
+            against: Some("gunzip"),
+            run: Box::new(move |sample| {
+                replay_core::json::scan_events(&sample.raw, limits.max_depth).map_or(0, |found| found.event_count as usize)
+            }),
+        },
+        path("path_unchanged", Some("gunzip"), keep, false),
+        path("path_inline_gzip6", Some("gunzip"), keep, true),
+        path("path_recompress_gzip6", Some("gunzip"), again, false),
+        path("path_recompress_gzip9", Some("gunzip"), Encoding { level: 9, ..again }, false),
+        encode("encode_gzip1", Codec::Gzip, 1),
+        encode("encode_gzip6", Codec::Gzip, 6),
+        encode("encode_gzip9", Codec::Gzip, 9),
+        encode("encode_zstd3", Codec::Zstd, 3),
+    ]
+}
+
+/// Nanoseconds by round, subject and chunk.
+type Rounds = Vec<Vec<Vec<u64>>>;
+
+fn measure(samples: &[Sample], subjects: &mut [Subject], per_subject: Duration) -> Rounds {
+    let mut rounds = Vec::new();
+    let budget = per_subject * u32::try_from(subjects.len()).unwrap_or(1);
+    let start = Instant::now();
+    // The first round warms caches and scratch buffers, and is thrown away.
+    for round in 0.. {
+        let times = subjects
+            .iter_mut()
+            .map(|subject| {
+                let timed = |sample: &Sample| {
+                    let start = Instant::now();
+                    std::hint::black_box((subject.run)(std::hint::black_box(sample)));
+                    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+                };
+                samples.iter().map(timed).collect()
+            })
+            .collect();
+        if round > 0 {
+            rounds.push(times);
+        }
+        if round >= 5 && start.elapsed() > budget {
+            break;
+        }
+    }
+    rounds
+}
+
+fn summarise(index: usize, subjects: &[Subject], rounds: &Rounds, chunks: usize, raw_bytes: usize) -> Measure {
+    let total = |round: &Vec<Vec<u64>>, subject: usize| round[subject].iter().sum::<u64>() as f64;
+    let subject = &subjects[index];
+    let reference =
+        subject.against.and_then(|name| subjects.iter().position(|other| other.name == name));
+    let mut ratios: Vec<f64> =
+        reference.map_or_else(Vec::new, |other| rounds.iter().map(|round| total(round, other) / total(round, index)).collect());
+    ratios.sort_by(f64::total_cmp);
+    let mut totals: Vec<f64> = rounds.iter().map(|round| total(round, index)).collect();
+    totals.sort_by(f64::total_cmp);
+    let seconds = totals[totals.len() / 2] / 1e9;
+    let mut each: Vec<u64> = rounds.iter().flat_map(|round| round[index].iter().copied()).collect();
+    each.sort_unstable();
+    let percentile = |share: f64| each[((each.len() - 1) as f64 * share) as usize] as f64 / 1e3;
+    let rounded = |value: f64, digits: f64| (value * digits).round() / digits;
+    Measure {
+        name: subject.name,
+        raw_mb_per_cpu_s: rounded(raw_bytes as f64 / 1e6 / seconds, 10.0),
+        chunks_per_cpu_s: rounded(chunks as f64 / seconds, 1.0),
+        ratio: ratios.get(ratios.len() / 2).map(|ratio| rounded(*ratio, 1e3)),
+        ratio_min: ratios.first().map(|ratio| rounded(*ratio, 1e3)),
+        ratio_max: ratios.last().map(|ratio| rounded(*ratio, 1e3)),
+        against: subject.against,
+        p50_us: rounded(percentile(0.50), 10.0),
+        p99_us: rounded(percentile(0.99), 10.0),
+    }
+}
+
+fn read_samples(dir: &Path) -> Result<Vec<Sample>, CliError> {
+    let mut files = Vec::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(dir) = open.pop() {
+        let entries = std::fs::read_dir(&dir)
+            .map_err(|error| CliError::usage(format!("cannot read {}: {error}", dir.display())))?;
+        for entry in entries {
+            let path = entry?.path();
+            if path.is_dir() { open.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    let mut samples = Vec::new();
+    for file in &files {
+        samples.extend(samples_of(file)?);
+    }
+    if samples.is_empty() {
+        return Err(CliError::usage(format!(
+            "{} holds no chunks: .ndjson files of records, or .json files of one events array each",
+            dir.display()
+        )));
+    }
+    Ok(samples)
+}
+
+fn samples_of(file: &PathBuf) -> Result<Vec<Sample>, CliError> {
+    let extension = file.extension().and_then(|extension| extension.to_str());
+    let arrays: Vec<Vec<u8>> = match extension {
+        Some("json") => {
+            let raw = std::fs::read(file)?;
+            if serde_json::from_slice::<Vec<Value>>(&raw).is_ok() { vec![raw] } else { Vec::new() }
+        }
+        Some("ndjson") => std::fs::read(file)?.split(|byte| *byte == b'\n').filter_map(events_of).collect(),
+        _ => Vec::new(),
+    };
+    Ok(arrays.into_iter().filter_map(sample).collect())
+}
+
+/// The raw events of a record; `None` for a broken one.
+fn events_of(line: &[u8]) -> Option<Vec<u8>> {
+    let mut scratch = Scratch::default();
+    let keep = Encoding { codec: Codec::Gzip, level: 6, recompress: Recompress::Changed };
+    let limits = DecodeLimits::default();
+    let chunk = decode(line, &limits, &keep, &mut scratch).ok()?;
+    codec::decompress(chunk.codec, &chunk.data, limits.max_raw_chunk_bytes).ok()
+}
+
+fn sample(raw: Vec<u8>) -> Option<Sample> {
+    let mut scratch = Scratch::default();
+    let member = codec::compress(Codec::Gzip, 6, &raw, &mut scratch).ok()?;
+    let events: &serde_json::value::RawValue = serde_json::from_slice(&raw).ok()?;
+    let head = json!({
+        "project_id": "bench",
+        "session_id": "0191f0c4-7e1a-7c3b-9d55-0123456789ab",
+        "chunk_index": 0,
+        "timestamp_start": 1_700_000_000_000_u64,
+        "timestamp_end": 1_700_000_000_000_u64,
+    })
+    .to_string();
+    let head = head.trim_end_matches('}');
+    let record = format!("{head},\"data\":\"{}\"}}", codec::base64(&member)).into_bytes();
+    let inline_record = format!("{head},\"events\":{}}}", events.get()).into_bytes();
+    Some(Sample { member: member.to_vec(), record, inline_record, raw })
+}

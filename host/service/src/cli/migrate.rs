@@ -1,0 +1,51 @@
+//! `migrate {run,plan,reconcile}`.
+
+use std::path::Path;
+
+use replay_core::identity::SessionKey;
+
+use super::context::{Context, Reach, age_arg};
+use super::{CliError, Exit, Format, OutputArgs, ReconcileArgs, output};
+use crate::http::{MigrateRequest, ReconcileRequest};
+use crate::ops::{MoveReport, ReconcileReport};
+
+pub(super) fn run(config: Option<&Path>, session: Option<&str>, format: Format) -> Result<Exit, CliError> {
+    let named = session.map(|text| {
+        SessionKey::parse(text)
+            .ok_or_else(|| CliError::usage(format!("--session takes PROJECT/SESSION, not `{text}`")))
+    });
+    let named = named.transpose()?;
+    let context = Context::load(config)?;
+    let report: MoveReport = match context.reach("migrate run")? {
+        Reach::Service(client) => {
+            client.post("/migrate", &MigrateRequest { session: named.map(|session| session.to_string()) })?
+        }
+        Reach::Own(own) => match named {
+            Some(session) => context.block_on(own.ops.migrate_session(session))?,
+            None => context.block_on(own.ops.migrate())?,
+        },
+    };
+    output::report(&report, format)?;
+    Ok(if report.failures.is_empty() { Exit::Done } else { Exit::SomeFailed })
+}
+
+pub(super) fn plan(config: Option<&Path>, args: OutputArgs) -> Result<Exit, CliError> {
+    let context = Context::load(config)?;
+    let planned = context.block_on(crate::lifecycle::plan(&*context.open_for_reading()?.hot, &context.tenants()))?;
+    output::list(&planned, args.output)?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn reconcile(config: Option<&Path>, args: &ReconcileArgs) -> Result<Exit, CliError> {
+    let grace_ms = age_arg(&args.grace)?;
+    let context = Context::load(config)?;
+    let report: ReconcileReport = match context.reach("migrate reconcile")? {
+        Reach::Service(client) => {
+            client.post("/reconcile", &ReconcileRequest { repair: args.repair, grace_ms })?
+        }
+        Reach::Own(own) => context.block_on(own.ops.reconcile(args.repair, grace_ms))?,
+    };
+    output::report(&report, args.output.output)?;
+    let unmended = report.findings.len() as u64 > report.repaired;
+    Ok(if unmended { Exit::SomeFailed } else { Exit::Done })
+}

@@ -1,0 +1,202 @@
+//! `run`: build, serve, drain with a deadline, say what became of everything.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use replay_core::pipeline::{Ending, StopCause};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use super::context::Context;
+use super::{CliError, Exit, Role, output};
+use crate::build::{self, Parts};
+use crate::http::{self, App, Tokens};
+use crate::lifecycle::Lifecycle;
+use crate::lock::{AdminEndpoint, DataLock, Owner};
+use crate::ops::Ops;
+use crate::run::{Ended, Handle, Loop};
+
+/// How often segments of the log and tombstones are looked at.
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
+
+pub(super) fn run(config: Option<&Path>, roles: &[Role]) -> Result<Exit, CliError> {
+    let context = Context::load(config)?;
+    context.refuse_what_this_build_lacks()?;
+    let lock = DataLock::acquire(context.data_dir(), "run")?;
+    let parts = build::parts(context.settings(), context.clock())?;
+    context.block_on(serve(&context, roles, lock, parts))
+}
+
+async fn serve(context: &Context, roles: &[Role], mut lock: DataLock, parts: Parts) -> Result<Exit, CliError> {
+    let settings = context.settings();
+    let has = |role| roles.contains(&role);
+    let (draining_sender, draining) = watch::channel(false);
+    let (closed_sender, closed) = watch::channel(false);
+    let stop_requested = Arc::new(Notify::new());
+
+    let (the_loop, handle) = if has(Role::Ingest) {
+        let (the_loop, handle) = Loop::new(parts.limits, &parts.stores, parts.job_context.clone(), context.clock());
+        (Some(tokio::spawn(the_loop.run())), Some(handle))
+    } else {
+        (None, None)
+    };
+    let lifecycle = Arc::new(parts.lifecycle());
+    let app = Arc::new(App {
+        stores: parts.stores.clone(),
+        tenants: Arc::clone(&parts.tenants),
+        handle: handle.clone(),
+        metrics: Arc::clone(&parts.metrics),
+        ops: Ops::new(parts.stores.clone(), Arc::clone(&lifecycle)),
+        intake: http::Intake::new(parts.intake_limits),
+        tokens: tokens(settings.api.tokens_file.as_deref())?,
+        allowed_origins: settings.api.allowed_origins.clone(),
+        draining: draining.clone(),
+        stop_requested: Arc::clone(&stop_requested),
+    });
+    let listener = http::bind(settings.api.listen).await.map_err(CliError::failed)?;
+    let admin = http::bind(([127, 0, 0, 1], 0).into()).await.map_err(CliError::failed)?;
+    let token = uuid::Uuid::new_v4().simple().to_string();
+    lock.announce(&Owner {
+        pid: std::process::id(),
+        command: "run".to_owned(),
+        admin: Some(AdminEndpoint { url: format!("http://{}", admin.local_addr()?), token: token.clone() }),
+    })?;
+    tracing::info!("listening on http://{}", listener.local_addr()?);
+    let servers = [
+        tokio::spawn(http::serve(listener, Arc::clone(&app), has(Role::Http), closed.clone())),
+        tokio::spawn(http::serve_admin(admin, app, token, closed)),
+    ];
+    let housekeeping = has(Role::Lifecycle).then(|| {
+        let every = settings.replay.migration.interval;
+        tokio::spawn(keep_house(lifecycle, parts, every, draining))
+    });
+
+    let ended = until_stopped(the_loop, handle, &stop_requested, &draining_sender, settings.limits.shutdown_deadline).await;
+    let _ = draining_sender.send(true);
+    let _ = closed_sender.send(true);
+    if let Some(task) = housekeeping {
+        task.abort();
+    }
+    for server in servers {
+        // Open connections may idle; what they had sent is answered.
+        let _ = tokio::time::timeout(Duration::from_secs(1), server).await;
+    }
+    drop(lock);
+    last_words(ended?)
+}
+
+/// Waits for a signal (or a request), drains, and waits for the loop's end. A second signal ends it at
+/// once: what is not committed is delivered again.
+async fn until_stopped(
+    the_loop: Option<JoinHandle<replay_ports::Result<Ended>>>,
+    handle: Option<Handle>,
+    stop_requested: &Notify,
+    draining: &watch::Sender<bool>,
+    deadline: Duration,
+) -> Result<Option<Ended>, CliError> {
+    let mut signals = Signals::new()?;
+    let Some(mut the_loop) = the_loop else {
+        tokio::select! {
+            () = signals.next() => {}
+            () = stop_requested.notified() => {}
+        }
+        return Ok(None);
+    };
+    tokio::select! {
+        ended = &mut the_loop => return joined(ended).map(Some),
+        () = signals.next() => {}
+        () = stop_requested.notified() => {}
+    }
+    tracing::info!(deadline_s = deadline.as_secs(), "stopping: intake is closed, what is here is finished");
+    let _ = draining.send(true);
+    if let Some(handle) = &handle {
+        handle.drain(deadline);
+    }
+    tokio::select! {
+        ended = &mut the_loop => joined(ended).map(Some),
+        () = signals.next() => {
+            Err(CliError::new(Exit::Busy, "stopped at once; what was not committed is delivered again"))
+        }
+        // The pipeline keeps its deadline itself; this is for a loop that is stuck.
+        () = tokio::time::sleep(deadline + Duration::from_secs(5)) => {
+            Err(CliError::new(Exit::Busy, "the deadline passed; what was not committed is delivered again"))
+        }
+    }
+}
+
+fn joined(ended: Result<replay_ports::Result<Ended>, tokio::task::JoinError>) -> Result<Ended, CliError> {
+    match ended {
+        Ok(ended) => Ok(ended?),
+        Err(error) => Err(CliError::failed(format!("the loop ended early: {error}"))),
+    }
+}
+
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Moves, ends and sweeps at the configured pace; cuts the log more often.
+async fn keep_house(lifecycle: Arc<Lifecycle>, parts: Parts, every: Duration, mut draining: watch::Receiver<bool>) {
+    let mut next_run = tokio::time::Instant::now();
+    loop {
+        if tokio::time::Instant::now() >= next_run {
+            next_run = tokio::time::Instant::now() + every;
+            lifecycle.run_and_log().await;
+        }
+        parts.prune_log().await;
+        let pause = HOUSEKEEPING.min(every);
+        tokio::select! {
+            _ = draining.wait_for(|draining| *draining) => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+fn tokens(file: Option<&Path>) -> Result<Tokens, CliError> {
+    let Some(file) = file else { return Ok(Tokens::default()) };
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        CliError::new(Exit::Config, format!("api.tokens_file: cannot read {}: {error}", file.display()))
+    })?;
+    let tokens = Tokens::parse(&text);
+    if tokens.is_empty() {
+        return Err(CliError::new(Exit::Config, format!("api.tokens_file: {} holds no token", file.display())));
+    }
+    Ok(tokens)
+}
+
+/// The last line says what became of everything.
+fn last_words(ended: Option<Ended>) -> Result<Exit, CliError> {
+    let Some(ended) = ended else { return Ok(Exit::Done) };
+    let count = |wanted: fn(Ending) -> bool| -> u64 {
+        let settled = &ended.status.counts.settled;
+        settled.iter().filter(|(ending, _)| wanted(**ending)).map(|(_, count)| count).sum()
+    };
+    output::say(&format!(
+        "stored {}, dead-lettered {}, skipped {}, dropped {}, left uncommitted {}",
+        count(|ending| ending == Ending::Stored),
+        count(|ending| matches!(ending, Ending::DeadLettered(_))),
+        count(|ending| matches!(ending, Ending::Skipped(_))),
+        count(|ending| ending == Ending::DroppedByPlugin),
+        ended.unsettled,
+    ))?;
+    Ok(match ended.cause {
+        StopCause::Drained => Exit::Done,
+        StopCause::DeadlinePassed => Exit::Busy,
+    })
+}

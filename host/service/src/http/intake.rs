@@ -1,0 +1,179 @@
+//! `POST /v1/replay`: one chunk from the SDK. 200 only after the record is durable in the source.
+//!
+//! The body's fields are checked here, so that a broken SDK hears of it; what only decompression can
+//! tell (base64, gzip, events) is left to the pipeline, which keeps the record as a dead letter.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use replay_core::identity::ProjectId;
+use replay_core::record::intake::{IntakeError, from_sdk, unzip_body};
+use replay_ports::PortError;
+
+use super::{App, cors, error, error_retry};
+use crate::clock::unix_ms;
+
+/// Bounds of the intake.
+#[derive(Clone, Copy, Debug)]
+pub struct IntakeLimits {
+    /// `limits.max_record_bytes`: of a body, zipped or not.
+    pub max_record_bytes: usize,
+    /// `limits.max_depth`.
+    pub max_depth: usize,
+    /// Bytes of all requests at a time.
+    pub in_flight_bytes: usize,
+    /// Bytes of one project's requests at a time.
+    pub project_bytes: usize,
+}
+
+/// The intake's books: how many bytes of requests are here.
+pub struct Intake {
+    limits: IntakeLimits,
+    in_flight: Mutex<InFlight>,
+}
+
+#[derive(Default)]
+struct InFlight {
+    total: usize,
+    projects: BTreeMap<ProjectId, usize>,
+}
+
+impl Intake {
+    /// An idle intake.
+    pub fn new(limits: IntakeLimits) -> Self {
+        Self { limits, in_flight: Mutex::default() }
+    }
+
+    fn enter(&self, project_id: &ProjectId, bytes: usize) -> Result<Ticket<'_>, Full> {
+        let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = in_flight.projects.get(project_id).copied().unwrap_or(0);
+        // A single record always fits: its size has a bound of its own.
+        if held > 0 && held + bytes > self.limits.project_bytes {
+            return Err(Full::Project);
+        }
+        if in_flight.total > 0 && in_flight.total + bytes > self.limits.in_flight_bytes {
+            return Err(Full::All);
+        }
+        in_flight.total += bytes;
+        *in_flight.projects.entry(project_id.clone()).or_default() += bytes;
+        Ok(Ticket { intake: self, project_id: project_id.clone(), bytes })
+    }
+}
+
+enum Full {
+    Project,
+    All,
+}
+
+/// Held while a record is on its way to the source.
+struct Ticket<'a> {
+    intake: &'a Intake,
+    project_id: ProjectId,
+    bytes: usize,
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        let mut in_flight = self.intake.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        in_flight.total -= self.bytes;
+        if let Some(held) = in_flight.projects.get_mut(&self.project_id) {
+            *held -= self.bytes;
+            if *held == 0 {
+                in_flight.projects.remove(&self.project_id);
+            }
+        }
+    }
+}
+
+pub(super) async fn post_chunk(State(app): State<Arc<App>>, headers: HeaderMap, request: Request) -> Response {
+    let response = match accept(&app, request).await {
+        Ok(response) | Err(response) => response,
+    };
+    app.metrics.intake_answered(response.status().as_u16());
+    cors::expose(&app, &headers, response)
+}
+
+async fn accept(app: &Arc<App>, request: Request) -> Result<Response, Response> {
+    if *app.draining.borrow() {
+        let message = "the service is stopping; send again";
+        return Err(error_retry(StatusCode::SERVICE_UNAVAILABLE, "draining", message, Duration::from_secs(5)));
+    }
+    let body = read_body(app, request).await?;
+    let limits = app.intake.limits;
+    let body = unzip_body(&body, limits.max_record_bytes).map_err(|error| refused(&error))?;
+    let project_of = |key: &str| app.tenants.project_of_key(key).cloned();
+    let record = from_sdk(&body, project_of, limits.max_depth).map_err(|error| refused(&error))?;
+    let _ticket = app.intake.enter(&record.project_id, record.record.len()).map_err(full)?;
+    let written = app.stores.source.append(record.record, unix_ms(), None).await;
+    written.map(|_| axum::Json(serde_json::json!({ "ok": true })).into_response()).map_err(unwritten)
+}
+
+/// Any content type is taken: beacons come as `text/plain`.
+async fn read_body(app: &App, request: Request) -> Result<Bytes, Response> {
+    let limit = app.intake.limits.max_record_bytes;
+    let too_large = || {
+        let message = format!("the body is over limits.max_record_bytes = {limit} bytes");
+        error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &message)
+    };
+    let announced = request.headers().get(axum::http::header::CONTENT_LENGTH);
+    let announced = announced.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > limit) {
+        return Err(too_large());
+    }
+    let limited = http_body_util::Limited::new(request.into_body(), limit);
+    match http_body_util::BodyExt::collect(limited).await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(why) if why.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+        Err(_) => Err(error(StatusCode::BAD_REQUEST, "unreadable_body", "the body ended early")),
+    }
+}
+
+fn refused(why: &IntakeError) -> Response {
+    let status = match why {
+        IntakeError::UnknownKey => StatusCode::UNAUTHORIZED,
+        IntakeError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        IntakeError::BadZip | IntakeError::MissingKey | IntakeError::Reject(_) => StatusCode::BAD_REQUEST,
+    };
+    error(status, why.code(), &why.to_string())
+}
+
+fn full(full: Full) -> Response {
+    let after = Duration::from_secs(1);
+    match full {
+        Full::Project => error_retry(
+            StatusCode::TOO_MANY_REQUESTS,
+            "project_share",
+            "this project has more requests under way than its share",
+            after,
+        ),
+        Full::All => error_retry(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "overloaded",
+            "too many requests are under way",
+            after,
+        ),
+    }
+}
+
+fn unwritten(why: PortError) -> Response {
+    match why {
+        PortError::Rejected { what } => error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &what),
+        PortError::Unavailable { what, retry_after } => {
+            tracing::warn!(what, "a record could not be written to the source; the sender was told to retry");
+            let after = retry_after.unwrap_or(Duration::from_secs(5));
+            let message = "the record could not be stored; send it again";
+            error_retry(StatusCode::SERVICE_UNAVAILABLE, "source_unavailable", message, after)
+        }
+        PortError::Refused { what } | PortError::Stale { what } => {
+            tracing::error!(what, "the source refuses records; a person has to act");
+            let message = "the record could not be stored; send it again";
+            let after = Duration::from_secs(30);
+            error_retry(StatusCode::SERVICE_UNAVAILABLE, "source_refuses", message, after)
+        }
+    }
+}

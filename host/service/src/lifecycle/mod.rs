@@ -1,0 +1,293 @@
+//! What drives the lifecycle's machines: they decide, this asks the stores and keeps the pace.
+
+mod edges;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use replay_core::guards::Guards;
+use replay_core::identity::SessionKey;
+use replay_core::lifecycle::{
+    Erasure, ErasureEnd, ErasureSettings, ErasureSweep, Machine, Migration, MigrationReport, MigrationSettings,
+    MoveEnd, MoveSettings, Reconcile, ReconcileSettings, RetentionPolicy, RetentionReport, RetentionSettings,
+    RetentionSweep, SessionMove, Share, Step,
+};
+use replay_core::row::Codec;
+use replay_core::tombstone::EraseScope;
+use replay_ports::{HotStore, PortError, Result};
+use tokio::sync::Mutex;
+
+use crate::clock::Clock;
+use crate::observe::Metrics;
+use crate::ops::{EraseReport, MoveReport, PlannedMove, ReconcileReport};
+use crate::stores::Stores;
+
+use edges::Edges;
+
+/// First and longest wait after a failure.
+const BACK_OFF_MS: u64 = 1_000;
+const MAX_BACK_OFF_MS: u64 = 600_000;
+
+/// What the lifecycle goes by.
+#[derive(Clone, Debug)]
+pub struct LifecycleSettings {
+    /// How long what stays where.
+    pub policy: RetentionPolicy,
+    /// Whether sessions move to the cold store.
+    pub migration_enabled: bool,
+    /// How first objects are compressed.
+    pub cold_codec: Codec,
+    /// Level for members that have to be recompressed.
+    pub level: u8,
+    /// Sessions and objects listed at a time.
+    pub batch_size: usize,
+    /// From a dead letter's death to its deletion.
+    pub letter_retention: Duration,
+    /// From an erasure to the end of its tombstone.
+    pub tombstone_retention: Duration,
+    /// Cap on one decompressed chunk.
+    pub max_raw_bytes: usize,
+}
+
+/// Moves, ends and erases.
+pub struct Lifecycle {
+    edges: Edges,
+    settings: LifecycleSettings,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    seed: u64,
+    /// Lives as long as the process: it remembers which sessions back off.
+    migration: Mutex<Migration>,
+    /// Of the machines that delete objects one at a time may run.
+    deleting: Mutex<()>,
+}
+
+impl Lifecycle {
+    /// A lifecycle over these stores.
+    pub fn new(stores: Stores, settings: LifecycleSettings, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        let seed = u64::from(std::process::id()) << 32 | (clock.now().unix_ms & 0xffff_ffff);
+        let migration = Migration::new(MigrationSettings {
+            policy: settings.policy.clone(),
+            cold_codec: settings.cold_codec,
+            batch_size: settings.batch_size,
+            share: Share::ALL,
+            back_off_ms: BACK_OFF_MS,
+            max_back_off_ms: MAX_BACK_OFF_MS,
+            seed,
+            guards: Guards::all(),
+        });
+        let edges = Edges { stores, level: settings.level, max_raw_bytes: settings.max_raw_bytes };
+        Self { edges, settings, clock, metrics, seed, migration: Mutex::new(migration), deleting: Mutex::new(()) }
+    }
+
+    /// Moves what is due, ends what is over, and sweeps after erasures.
+    pub async fn run_once(&self) -> Result<MoveReport> {
+        let mut report = MoveReport::default();
+        if self.settings.migration_enabled {
+            let mut migration = self.migration.lock().await;
+            note_moves(&mut report, self.drive(&mut *migration).await);
+        }
+        let _deleting = self.deleting.lock().await;
+        let mut sweep = RetentionSweep::new(self.retention());
+        note_retention(&mut report, self.drive(&mut sweep).await);
+        let mut sweep = ErasureSweep::new(self.erasure("sweeper"));
+        let swept = self.drive(&mut sweep).await;
+        for what in swept.failures {
+            report.failures.push(("erasure sweep".to_owned(), what));
+        }
+        self.count(&report);
+        Ok(report)
+    }
+
+    /// The same, for the clock: what happened goes to the log and the metrics.
+    pub async fn run_and_log(&self) {
+        match self.run_once().await {
+            Ok(report) if report.failures.is_empty() => {
+                tracing::info!(
+                    sessions_moved = report.sessions_moved,
+                    copies_expired = report.copies_expired,
+                    objects_expired = report.objects_expired,
+                    letters_expired = report.letters_expired,
+                    "lifecycle run"
+                );
+            }
+            Ok(report) => {
+                let (what, why) = &report.failures[0];
+                tracing::error!(
+                    failures = report.failures.len(),
+                    first = %format!("{what}: {why}"),
+                    "lifecycle run with failures; they are tried again"
+                );
+                self.failed(format!("{what}: {why}"));
+            }
+            Err(error) => {
+                tracing::error!(%error, "lifecycle run failed; it is tried again");
+                self.failed(error.to_string());
+            }
+        }
+    }
+
+    /// Moves one session now, whatever its age.
+    pub async fn move_session(&self, session: SessionKey) -> Result<MoveReport> {
+        let settings = MoveSettings {
+            cold_codec: self.settings.cold_codec,
+            cold_retention_ms: self.settings.policy.of(&session.project_id).cold_ms,
+            guards: Guards::all(),
+        };
+        let mut report = MoveReport::default();
+        let name = session.to_string();
+        match self.drive(&mut SessionMove::new(session, settings)).await {
+            MoveEnd::Moved { copies, chunks, bytes, .. } => {
+                report.sessions_moved = 1;
+                report.chunks_moved = chunks;
+                report.bytes_moved = bytes;
+                report.copies_deleted = copies;
+            }
+            MoveEnd::Nothing | MoveEnd::Erased => {}
+            MoveEnd::WaitForRetention => {
+                report.failures.push((name, "its object has expired and is about to be deleted".to_owned()));
+            }
+            MoveEnd::Busy { what } | MoveEnd::Failed { what } => report.failures.push((name, what)),
+        }
+        self.count(&report);
+        Ok(report)
+    }
+
+    /// Erases, and verifies by reading back.
+    pub async fn erase(&self, scope: EraseScope, actor: &str) -> Result<EraseReport> {
+        let _deleting = self.deleting.lock().await;
+        let target = scope.to_string();
+        let end = self.drive(&mut Erasure::new(scope, self.erasure(actor))).await;
+        let (report, verified) = match end {
+            ErasureEnd::Erased(report) => (report, true),
+            ErasureEnd::Unverified { report, what } => {
+                tracing::error!(target, what, "an erasure is not complete; the sweeper goes on with it");
+                (report, false)
+            }
+            ErasureEnd::Failed { what } => return Err(PortError::unavailable(what)),
+        };
+        let bytes = report.copy_bytes + report.object_bytes + report.letter_bytes;
+        self.edges.stores.hot.append_audit(&report.audit).await?;
+        self.metrics.update_lifecycle(|counts| counts.bytes_erased += bytes);
+        tracing::info!(target, actor, bytes, verified, "erased");
+        Ok(EraseReport { target, bytes, verified })
+    }
+
+    /// Compares archive rows with objects; mends if told to.
+    pub async fn reconcile(&self, repair: bool, grace_ms: u64) -> Result<ReconcileReport> {
+        let _deleting = self.deleting.lock().await;
+        let settings = ReconcileSettings {
+            repair,
+            grace_ms,
+            batch_size: self.settings.batch_size,
+            guards: Guards::all(),
+        };
+        let report = self.drive(&mut Reconcile::new(settings)).await;
+        if let Some(what) = report.stopped {
+            return Err(PortError::unavailable(what));
+        }
+        let findings = report.findings.iter().map(|finding| (finding.object_key.clone(), finding.to_string()));
+        Ok(ReconcileReport { checked: report.checked, findings: findings.collect(), repaired: report.repaired })
+    }
+
+    async fn drive<M: Machine>(&self, machine: &mut M) -> M::End {
+        let mut answer = None;
+        loop {
+            match machine.step(self.clock.now(), answer.take()) {
+                Step::Ask(ask) => answer = Some(self.edges.answer(ask).await),
+                Step::Wait { until_mono_ms } => {
+                    tokio::time::sleep_until(self.clock.instant(until_mono_ms).into()).await;
+                    answer = Some(replay_core::lifecycle::Answer::Done);
+                }
+                Step::Done(end) => return end,
+            }
+        }
+    }
+
+    fn retention(&self) -> RetentionSettings {
+        RetentionSettings {
+            policy: self.settings.policy.clone(),
+            migration_enabled: self.settings.migration_enabled,
+            letter_retention_ms: millis(self.settings.letter_retention),
+            tombstone_retention_ms: millis(self.settings.tombstone_retention),
+            batch_size: self.settings.batch_size,
+            guards: Guards::all(),
+        }
+    }
+
+    fn erasure(&self, actor: &str) -> ErasureSettings {
+        ErasureSettings {
+            actor: actor.to_owned(),
+            batch_size: self.settings.batch_size,
+            back_off_ms: BACK_OFF_MS,
+            max_back_off_ms: MAX_BACK_OFF_MS,
+            seed: self.seed,
+            guards: Guards::all(),
+        }
+    }
+
+    fn count(&self, report: &MoveReport) {
+        let now_ms = self.clock.now().unix_ms;
+        self.metrics.update_lifecycle(|counts| {
+            counts.sessions_moved += report.sessions_moved;
+            counts.chunks_moved += report.chunks_moved;
+            counts.bytes_moved += report.bytes_moved;
+            counts.move_failures += report.failures.len() as u64;
+            counts.copies_expired += report.copies_expired;
+            counts.objects_expired += report.objects_expired;
+            counts.letters_expired += report.letters_expired;
+            counts.last_run_at_ms = Some(now_ms);
+        });
+    }
+
+    fn failed(&self, what: String) {
+        self.metrics.update_lifecycle(|counts| {
+            counts.failed_runs += 1;
+            counts.last_error = Some(what);
+        });
+    }
+}
+
+/// What a move would do now: the sessions that are due.
+pub async fn plan(hot: &dyn HotStore, policy: &RetentionPolicy, now_ms: u64) -> Result<Vec<PlannedMove>> {
+    const PAGE: usize = 500;
+    let oldest_before_ms = now_ms.saturating_sub(policy.shortest_hot_ms());
+    let mut planned = Vec::new();
+    let mut after: Option<SessionKey> = None;
+    loop {
+        let page = hot.session_ages(oldest_before_ms, after.as_ref(), PAGE).await?;
+        for age in page.iter().filter(|age| policy.of(&age.session.project_id).is_due(age, now_ms)) {
+            planned.push(PlannedMove {
+                project_id: age.session.project_id.to_string(),
+                session_id: age.session.session_id.to_string(),
+                oldest_received_at: age.oldest_received_at_ms,
+                newest_received_at: age.newest_received_at_ms,
+            });
+        }
+        if page.len() < PAGE {
+            return Ok(planned);
+        }
+        after = page.last().map(|age| age.session.clone());
+    }
+}
+
+fn note_moves(report: &mut MoveReport, run: MigrationReport) {
+    report.sessions_moved = run.moved;
+    report.chunks_moved = run.chunks;
+    report.bytes_moved = run.bytes;
+    report.copies_deleted = run.copies;
+    report.failures.extend(run.failures.into_iter().map(|(session, what)| (session.to_string(), what)));
+    report.failures.extend(run.stopped.map(|what| ("migration".to_owned(), what)));
+}
+
+fn note_retention(report: &mut MoveReport, run: RetentionReport) {
+    report.copies_expired = run.copies;
+    report.objects_expired = run.objects;
+    report.letters_expired = run.letters;
+    report.failures.extend(run.failures.into_iter().map(|what| ("retention".to_owned(), what)));
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,155 @@
+//! Metrics in the Prometheus text format, computed from the pipeline's status when they are asked for.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use metrics::{Label, with_local_recorder};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use replay_core::pipeline::{EdgeStatus, Ending, Status};
+
+/// What the lifecycle has done since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LifecycleCounts {
+    /// Sessions moved to the cold store.
+    pub sessions_moved: u64,
+    /// Chunks moved.
+    pub chunks_moved: u64,
+    /// Bytes of objects written.
+    pub bytes_moved: u64,
+    /// Sessions whose move failed and is tried again.
+    pub move_failures: u64,
+    /// Hot copies deleted because their time was over.
+    pub copies_expired: u64,
+    /// Cold objects deleted because their time was over.
+    pub objects_expired: u64,
+    /// Dead letters deleted because their time was over.
+    pub letters_expired: u64,
+    /// Bytes erased on request.
+    pub bytes_erased: u64,
+    /// Runs that ended with an error.
+    pub failed_runs: u64,
+    /// The last run's end, Unix milliseconds.
+    pub last_run_at_ms: Option<u64>,
+    /// The last error.
+    pub last_error: Option<String>,
+}
+
+/// The process's metrics.
+pub struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    /// Answers of the intake by status code.
+    intake: Mutex<BTreeMap<u16, u64>>,
+    lifecycle: Mutex<LifecycleCounts>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        Self { recorder, handle, intake: Mutex::default(), lifecycle: Mutex::default() }
+    }
+}
+
+impl Metrics {
+    /// Counts an answer of the intake.
+    pub fn intake_answered(&self, code: u16) {
+        *self.intake.lock().unwrap_or_else(PoisonError::into_inner).entry(code).or_default() += 1;
+    }
+
+    /// Changes the lifecycle's counters.
+    pub fn update_lifecycle(&self, update: impl FnOnce(&mut LifecycleCounts)) {
+        update(&mut self.lifecycle.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The lifecycle's counters.
+    pub fn lifecycle(&self) -> LifecycleCounts {
+        self.lifecycle.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Everything as text. `end_offsets`: one past the last offset of each partition of the source.
+    pub fn render(&self, status: Option<&Status>, end_offsets: &[(u32, u64)]) -> String {
+        with_local_recorder(&self.recorder, || {
+            if let Some(status) = status {
+                record_pipeline(status);
+                record_lag(status, end_offsets);
+            }
+            for (code, count) in &*self.intake.lock().unwrap_or_else(PoisonError::into_inner) {
+                metrics::counter!("replay_intake_requests_total", "code" => code.to_string()).absolute(*count);
+            }
+            record_lifecycle(&self.lifecycle());
+        });
+        self.handle.render()
+    }
+}
+
+fn record_pipeline(status: &Status) {
+    let counts = &status.counts;
+    metrics::counter!("replay_records_received_total").absolute(counts.received);
+    for (ending, count) in &counts.settled {
+        metrics::counter!("replay_records_settled_total", labels(*ending)).absolute(*count);
+    }
+    metrics::counter!("replay_records_released_total").absolute(counts.released);
+    metrics::counter!("replay_records_redelivered_total").absolute(counts.redelivered);
+    metrics::counter!("replay_stale_results_total").absolute(counts.stale_results);
+    metrics::counter!("replay_stored_bytes_total").absolute(counts.stored_bytes);
+    metrics::counter!("replay_stored_raw_bytes_total").absolute(counts.stored_raw_bytes);
+    for (why, count) in &counts.sealed {
+        metrics::counter!("replay_buffers_sealed_total", "reason" => why.as_str()).absolute(*count);
+    }
+    for (why, count) in &counts.pauses {
+        metrics::counter!("replay_pauses_total", "reason" => why.as_str()).absolute(*count);
+    }
+    metrics::gauge!("replay_records_unsettled").set(status.unsettled() as f64);
+    metrics::gauge!("replay_open_sessions").set(status.open_sessions as f64);
+    metrics::gauge!("replay_memory_budget_used_bytes").set(status.budget_used_bytes as f64);
+    metrics::gauge!("replay_memory_budget_bytes").set(status.budget_bytes as f64);
+    metrics::gauge!("replay_paused").set(f64::from(u8::from(status.paused.is_some())));
+    for (edge, state) in edges(status) {
+        let up = f64::from(u8::from(state.failing_since_ms.is_none()));
+        metrics::gauge!("replay_edge_up", "edge" => edge).set(up);
+        metrics::gauge!("replay_edge_waiting_jobs", "edge" => edge).set(state.waiting as f64);
+    }
+}
+
+fn record_lag(status: &Status, end_offsets: &[(u32, u64)]) {
+    for books in &status.partitions {
+        let partition = books.partition.to_string();
+        let end = end_offsets.iter().find(|(number, _)| *number == books.partition).map_or(0, |(_, end)| *end);
+        let lag = end.saturating_sub(books.committed) as f64;
+        metrics::gauge!("replay_partition_lag_records", "partition" => partition.clone()).set(lag);
+        let age_s = books.pinned_by.map_or(0.0, |(_, age_ms, _)| age_ms as f64 / 1_000.0);
+        metrics::gauge!("replay_oldest_unsettled_age_seconds", "partition" => partition).set(age_s);
+    }
+}
+
+fn record_lifecycle(counts: &LifecycleCounts) {
+    metrics::counter!("replay_sessions_moved_total").absolute(counts.sessions_moved);
+    metrics::counter!("replay_chunks_moved_total").absolute(counts.chunks_moved);
+    metrics::counter!("replay_moved_bytes_total").absolute(counts.bytes_moved);
+    metrics::counter!("replay_move_failures_total").absolute(counts.move_failures);
+    metrics::counter!("replay_copies_expired_total").absolute(counts.copies_expired);
+    metrics::counter!("replay_objects_expired_total").absolute(counts.objects_expired);
+    metrics::counter!("replay_letters_expired_total").absolute(counts.letters_expired);
+    metrics::counter!("replay_erased_bytes_total").absolute(counts.bytes_erased);
+    metrics::counter!("replay_lifecycle_failed_runs_total").absolute(counts.failed_runs);
+    if let Some(at_ms) = counts.last_run_at_ms {
+        metrics::gauge!("replay_lifecycle_last_run_timestamp_seconds").set(at_ms as f64 / 1_000.0);
+    }
+}
+
+/// The edges by the names that metrics and readiness share.
+pub fn edges(status: &Status) -> [(&'static str, &EdgeStatus); 3] {
+    [("hot_store", &status.hot_store), ("dead_letters", &status.dead_letters), ("commits", &status.commits)]
+}
+
+/// `outcome` and, where there are several, `reason`.
+fn labels(ending: Ending) -> Vec<Label> {
+    let (outcome, reason) = match ending {
+        Ending::Stored => ("stored", ""),
+        Ending::DroppedByPlugin => ("dropped_by_plugin", ""),
+        Ending::Skipped(skip) => ("skipped", skip.as_str()),
+        Ending::DeadLettered(reason) => ("dead_lettered", reason.as_str()),
+    };
+    vec![Label::new("outcome", outcome), Label::new("reason", reason)]
+}

@@ -1,0 +1,90 @@
+//! What the operations report; the same structs travel over the admin endpoint and to `--output json`.
+
+use serde::{Deserialize, Serialize};
+
+/// Of `ingest`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IngestReport {
+    /// Records durable in the source.
+    pub appended: u64,
+    /// Records over the size cap.
+    pub rejected: u64,
+}
+
+/// Of `session erase` and `project erase`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EraseReport {
+    /// `project` or `project/session`.
+    pub target: String,
+    /// Stored bytes deleted in all places.
+    pub bytes: u64,
+    /// Whether reading back found nothing any more.
+    pub verified: bool,
+}
+
+/// Of `migrate run`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveReport {
+    /// Sessions moved.
+    pub sessions_moved: u64,
+    /// Chunks that their objects gained.
+    pub chunks_moved: u64,
+    /// Stored bytes of the copies that were moved.
+    pub bytes_moved: u64,
+    /// Hot copies deleted after the move.
+    pub copies_deleted: u64,
+    /// Hot copies deleted because their time was over.
+    pub copies_expired: u64,
+    /// Objects deleted because their time was over.
+    pub objects_expired: u64,
+    /// Dead letters deleted because their time was over.
+    pub letters_expired: u64,
+    /// Sessions that failed, with why; they are tried again.
+    pub failures: Vec<(String, String)>,
+}
+
+/// One line of `migrate plan`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedMove {
+    /// The tenant.
+    pub project_id: String,
+    /// The visit.
+    pub session_id: String,
+    /// Receipt of its oldest copy, Unix milliseconds.
+    pub oldest_received_at: u64,
+    /// Receipt of its newest copy, Unix milliseconds.
+    pub newest_received_at: u64,
+}
+
+/// Of `migrate reconcile`: what is wrong, one line each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReconcileReport {
+    /// Objects and rows compared.
+    pub checked: u64,
+    /// What did not fit: the object's key and what is wrong with it.
+    pub findings: Vec<(String, String)>,
+    /// How many were mended.
+    pub repaired: u64,
+}
+
+/// One letter that was fed back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FedBack {
+    /// The letter.
+    pub id: String,
+    /// Its reason.
+    pub reason: String,
+    /// `fed_back`, `would_feed_back`, `too_many_attempts`, or `original_gone`.
+    pub outcome: String,
+}
+
+/// Of `dead-letter replay`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedBackReport {
+    /// Each letter that matched.
+    pub letters: Vec<FedBack>,
+    /// How many were fed back.
+    pub fed_back: u64,
+    /// How many were left, for the reasons given.
+    pub left: u64,
+}

@@ -1,0 +1,18 @@
+//! The stores that a config names, built once and shared.
+
+use std::sync::Arc;
+
+use replay_ports::{ColdStore, DeadLetters, HotStore, Source};
+
+/// Where records come from and where they go.
+#[derive(Clone)]
+pub struct Stores {
+    /// Kafka, or the local log.
+    pub source: Arc<dyn Source>,
+    /// ClickHouse, or SQLite.
+    pub hot: Arc<dyn HotStore>,
+    /// S3, or a directory; `None` when nothing is moved.
+    pub cold: Option<Arc<dyn ColdStore>>,
+    /// A topic, or a table.
+    pub letters: Arc<dyn DeadLetters>,
+}
