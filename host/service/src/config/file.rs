@@ -1,0 +1,371 @@
+//! Every key of the configuration file, with its kind, bounds, default and documentation.
+//!
+//! This is the only place where a default is written. What is said here is what the YAML says;
+//! `settings` turns it into what the program may rely on.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use replay_core::row::Codec;
+
+use super::leaf::{Choice, Properties, address, choice, count, flag, path, secret, size, text_of, time};
+use super::plugins::Plugins;
+use super::rules::{
+    ProjectLabel, bucket, host_and_port, identifier, origin, project_label, topic, url, word,
+};
+use super::secret::Secret;
+use super::section::{choices, if_present, nested, section};
+use super::tenants::{TenantsFile, TenantsKind};
+use super::units::{DAY, GIB, HOUR, KIB, MIB, MINUTE, SECOND};
+
+const MS: Duration = Duration::from_millis(1);
+
+section! {
+    /// The configuration of the replay processor.
+    pub(super) ConfigFile {
+        /// Buffering, compression and movement of sessions.
+        replay: Replay = nested(),
+        /// The S3-compatible store (MinIO, or any other).
+        minio: Option<MinioFile> = if_present(),
+        /// Where records come from.
+        source: SourceFile = nested(),
+        /// Where chunks are kept first.
+        hot: HotFile = nested(),
+        /// Where sessions are kept later.
+        cold: ColdFile = nested(),
+        /// The stores inside the process: local log, SQLite, directory.
+        embedded: Option<Embedded> = if_present(),
+        /// The Kafka cluster.
+        kafka: Option<Kafka> = if_present(),
+        /// The ClickHouse server.
+        clickhouse: Option<ClickHouseFile> = if_present(),
+        /// The HTTP side: intake, read API, health, metrics.
+        api: Api = nested(),
+        /// Where records end that cannot be stored.
+        dead_letters: DeadLettersFile = nested(),
+        /// Bounds: every queue, buffer and age.
+        limits: Limits = nested(),
+        /// Plugins: where they lie, and what one may cost.
+        plugins: Plugins = nested(),
+        /// Whose sessions are stored, and how each tenant's are treated.
+        tenants: Option<TenantsFile> = TenantsKind,
+        /// Logs and metrics.
+        telemetry: Telemetry = nested(),
+        /// Erasure of sessions and projects.
+        erasure: Erasure = nested(),
+    }
+}
+
+section! {
+    /// Buffering, compression and movement of sessions.
+    pub Replay {
+        /// Whether records are taken in. When false, only what is stored is served and aged.
+        enabled: bool = flag().or(true),
+        /// Chunks that seal a session's buffer.
+        max_chunks_per_session: u32 = count().within(1, 100_000).or(100),
+        /// A buffer is sealed when no chunk came for this long.
+        idle_timeout: Duration = time().within(10 * MS, DAY).or(30 * SECOND),
+        /// Longest that sealed chunks wait to be written together.
+        flush_interval: Duration = time().within(10 * MS, HOUR).or(10 * SECOND),
+        /// How stored chunks are compressed.
+        compression: Codec = choice().or(Codec::Gzip),
+        /// How hard: 1 to 12 for gzip, 1 to 19 for zstd.
+        compression_level: u32 = count().within(1, 19).or_derived(0, "6 for gzip, 3 for zstd"),
+        /// Whether a payload that is stored unchanged keeps its own compression.
+        recompress: Recompress = choice().or(Recompress::Changed),
+        /// Moving sessions from the hot to the cold store.
+        migration: Migration = nested(),
+    }
+}
+
+choices! {
+    /// Which payloads are compressed anew.
+    pub Recompress {
+        /// Only what a plugin changed, or what is not one clean gzip member.
+        Changed = "changed",
+        /// All, at the configured level.
+        Always = "always",
+    }
+}
+
+section! {
+    /// Moving sessions from the hot to the cold store.
+    pub Migration {
+        /// Whether sessions move. When false they are deleted after `hot_retention_days`.
+        enabled: bool = flag().or(true),
+        /// Days in the hot store, counted from receipt.
+        hot_retention_days: u32 = count().within(1, 3650).or(30),
+        /// Days in the cold store after the first move.
+        cold_retention_days: u32 = count().within(1, 36_500).or(90),
+        /// Sessions looked up at a time; each run goes on until nothing is due.
+        batch_size: u32 = count().within(1, 10_000).or(100),
+        /// Time between two runs.
+        interval: Duration = time().within(SECOND, 7 * DAY).or(HOUR),
+        /// An object or row without its counterpart is an orphan only when older than this.
+        reconcile_grace: Duration = time().within(MINUTE, 30 * DAY).or(DAY),
+    }
+}
+
+section! {
+    /// The S3-compatible store.
+    pub(super) MinioFile {
+        /// Host and port, without a scheme.
+        endpoint: Option<String> = text_of(host_and_port).optional(),
+        /// Access key. Without keys the AWS credential chain is asked.
+        access_key: Option<Secret> = secret().optional(),
+        /// File that holds the access key.
+        access_key_file: Option<PathBuf> = path().optional(),
+        /// Secret key.
+        secret_key: Option<Secret> = secret().optional(),
+        /// File that holds the secret key.
+        secret_key_file: Option<PathBuf> = path().optional(),
+        /// The bucket; it must exist.
+        bucket: String = text_of(bucket).or("gosight-replays".into()),
+        /// Region named in signatures.
+        region: String = text_of(word).or("us-east-1".into()),
+        /// HTTPS instead of HTTP.
+        use_ssl: bool = flag().or(false),
+    }
+}
+
+section! {
+    /// Where records come from.
+    pub(super) SourceFile {
+        /// `kafka`, or the `local` log. Default: kafka if its section is there.
+        kind: Option<SourceKind> = choice().optional(),
+    }
+}
+
+choices! {
+    /// Where records come from.
+    pub(super) SourceKind {
+        /// A Kafka topic.
+        Kafka = "kafka",
+        /// The log in `embedded.dir`, fed over HTTP and by `ingest`.
+        Local = "local",
+    }
+}
+
+section! {
+    /// Where chunks are kept first.
+    pub(super) HotFile {
+        /// `clickhouse`, or `sqlite` in `embedded.dir`. Default: clickhouse if its section is there.
+        kind: Option<HotKind> = choice().optional(),
+    }
+}
+
+choices! {
+    /// Where chunks are kept first.
+    pub(super) HotKind {
+        /// A ClickHouse server.
+        ClickHouse = "clickhouse",
+        /// A SQLite file.
+        Sqlite = "sqlite",
+    }
+}
+
+section! {
+    /// Where sessions are kept later.
+    pub(super) ColdFile {
+        /// `s3`, a `dir`, or `none`. Default: s3 if the section `minio` is there.
+        kind: Option<ColdKind> = choice().optional(),
+        /// The directory of kind `dir`. Default: `cold` in `embedded.dir`.
+        dir: Option<PathBuf> = path().optional(),
+        /// How objects are compressed. Default: as `replay.compression`, so that moving costs none.
+        codec: Option<Codec> = choice().optional(),
+    }
+}
+
+choices! {
+    /// Where sessions are kept later.
+    pub(super) ColdKind {
+        /// An S3-compatible store.
+        S3 = "s3",
+        /// A directory.
+        Dir = "dir",
+        /// Nowhere: they are deleted after `hot_retention_days`.
+        None = "none",
+    }
+}
+
+section! {
+    /// The stores inside the process.
+    pub Embedded {
+        /// Their directory. Relative paths start at the working directory.
+        dir: PathBuf = path().or("./data".into()),
+        /// How long the local log keeps what is committed.
+        log_retention: Duration = time().within(SECOND, 365 * DAY).or(DAY),
+        /// Size at which the local log starts a new segment.
+        log_segment_bytes: u64 = size().within(MIB, 4 * GIB).or(64 * MIB),
+    }
+}
+
+section! {
+    /// The Kafka cluster.
+    pub Kafka {
+        /// Host and port of some brokers.
+        brokers: Vec<String> = text_of(host_and_port).list(vec!["kafka:9092".into()]).not_empty(),
+        /// The topic of the records.
+        topic: String = text_of(topic).or("gosight.replay.chunks".into()),
+        /// The consumer group.
+        group: String = text_of(word).or("gosight-replay-processor".into()),
+        /// More properties for librdkafka, such as `sasl.password`; never printed.
+        properties: std::collections::BTreeMap<String, Secret> = Properties,
+    }
+}
+
+section! {
+    /// The ClickHouse server.
+    pub(super) ClickHouseFile {
+        /// HTTP address.
+        url: String = text_of(url).or("http://clickhouse:8123".into()),
+        /// The database; it must exist.
+        database: String = text_of(identifier).or("gosight".into()),
+        /// User.
+        user: String = text_of(word).or("default".into()),
+        /// Password; none if left out.
+        password: Option<Secret> = secret().optional(),
+        /// File that holds the password.
+        password_file: Option<PathBuf> = path().optional(),
+    }
+}
+
+section! {
+    /// The HTTP side.
+    pub Api {
+        /// Address to listen on. Wider than loopback needs `tokens_file`.
+        listen: SocketAddr = address().or((Ipv4Addr::LOCALHOST, 8080).into()),
+        /// File with the tokens of those who may read.
+        tokens_file: Option<PathBuf> = path().optional(),
+        /// Origins whose pages may send records, as `https://app.example.com`, or `*`.
+        allowed_origins: Vec<String> = text_of(origin).list(Vec::new()),
+    }
+}
+
+section! {
+    /// Where records end that cannot be stored.
+    pub(super) DeadLettersFile {
+        /// A Kafka `topic`, or a `table` beside the hot store. Default: topic when the source is Kafka.
+        kind: Option<DeadLetterKind> = choice().optional(),
+        /// The topic of kind `topic`.
+        topic: String = text_of(topic).or("gosight.replay.dead".into()),
+        /// Whether a letter holds the record itself or its position in the source.
+        payload: DeadLetterPayload = choice().or(DeadLetterPayload::Include),
+        /// A longer record is always referred to.
+        max_payload_bytes: u64 = size().within(0, 64 * MIB).or(MIB),
+        /// How long letters are kept.
+        retention: Duration = time().within(HOUR, 3650 * DAY).or(14 * DAY),
+    }
+}
+
+choices! {
+    /// Where dead letters are kept.
+    pub(super) DeadLetterKind {
+        /// A Kafka topic.
+        Topic = "topic",
+        /// A table of the hot store's kind, in a database file of its own when that is SQLite.
+        Table = "table",
+    }
+}
+
+choices! {
+    /// What a dead letter holds.
+    pub DeadLetterPayload {
+        /// The record: a copy that no plugin has redacted.
+        Include = "include",
+        /// The record's position in the source, as long as that has it.
+        Reference = "reference",
+    }
+}
+
+section! {
+    /// Bounds: every queue, buffer and age.
+    pub Limits {
+        /// Longest record; longer is dead-lettered as `too_large`.
+        max_record_bytes: u64 = size().within(KIB, GIB).or(64 * MIB),
+        /// Longest payload once decompressed; longer is dead-lettered as `bomb`.
+        max_raw_chunk_bytes: u64 = size().within(KIB, 2 * GIB).or(128 * MIB),
+        /// Most that a payload may grow by decompression; beyond it is a `bomb`.
+        max_ratio: u32 = count().within(2, 1_000_000).or(1000),
+        /// Longest chunk as it is stored, compressed.
+        max_stored_chunk_bytes: u64 = size().within(KIB, GIB).or(8 * MIB),
+        /// Deepest nesting of JSON; deeper is dead-lettered as `too_deep`.
+        max_depth: u32 = count().within(16, 10_000).or(512),
+        /// Bytes of all records in the process; at the budget the source is paused.
+        memory_budget: u64 = size().within(MIB, 1024 * GIB).or(256 * MIB),
+        /// A buffer is sealed at this age even if chunks keep coming.
+        max_session_age: Duration = time().within(100 * MS, DAY).or(5 * MINUTE),
+        /// Time to store what is in hand when told to stop.
+        shutdown_deadline: Duration = time().within(SECOND, HOUR).or(25 * SECOND),
+        /// Threads for decoding, plugins and compression.
+        workers: usize = count().within(1, 1024).or_derived(cores(), "the number of cores"),
+        /// Jobs handed to the workers and not yet answered.
+        max_decode_jobs: usize = count().within(1, 100_000).or_derived(0, "4 a worker"),
+        /// Workers that one project may hold while another has work.
+        project_slots: usize = count().within(1, 1024).or_derived(0, "workers - 1, at least 1"),
+        /// Bytes that one project may buffer while another has work.
+        project_buffer_bytes: u64 =
+            size().within(KIB, 1024 * GIB).or_derived(0, "a quarter of memory_budget"),
+        /// Most rows of one insert.
+        insert_max_rows: u32 = count().within(1, 1_000_000).or(10_000),
+        /// Most bytes of one insert.
+        insert_max_bytes: u64 = size().within(KIB, GIB).or(16 * MIB),
+    }
+}
+
+section! {
+    /// Logs and metrics.
+    pub Telemetry {
+        /// Projects named in metrics: `off`, or `top:N` with the rest as `other`.
+        project_label: ProjectLabel = text_of(project_label).or(ProjectLabel::Off),
+        /// Form of the log on stderr.
+        log_format: LogFormat = choice().or(LogFormat::Text),
+        /// Least serious messages shown.
+        log_level: LogLevel = choice().or(LogLevel::Info),
+    }
+}
+
+choices! {
+    /// Form of the log.
+    pub LogFormat {
+        /// For people.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+choices! {
+    /// Least serious messages shown.
+    pub LogLevel {
+        /// Only failures.
+        Error = "error",
+        /// And what may become one.
+        Warn = "warn",
+        /// And what an operator wants to know.
+        Info = "info",
+        /// And what a developer wants to know.
+        Debug = "debug",
+        /// Everything.
+        Trace = "trace",
+    }
+}
+
+section! {
+    /// Erasure of sessions and projects.
+    pub Erasure {
+        /// How long the mark of an erasure is kept; longer than any copy of the data can live.
+        tombstone_retention: Duration = time().within(DAY, 50_000 * DAY).or(400 * DAY),
+        /// Time between two sweeps for copies that came back.
+        sweep_interval: Duration = time().within(SECOND, 7 * DAY).or(HOUR),
+    }
+}
+
+impl Choice for Codec {
+    const ALL: &'static [(&'static str, Self)] = &[("gzip", Self::Gzip), ("zstd", Self::Zstd)];
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

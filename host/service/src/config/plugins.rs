@@ -1,0 +1,185 @@
+//! Plugins in the configuration: where they lie, what one may cost, and a tenant's chain.
+//!
+//! This build has no sandbox. [`refuse_chains`] is the one place that says so.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use super::leaf::{Kind, count, path, size, text_of, time};
+use super::node::{Data, Node};
+use super::report::{Problems, Span};
+use super::rules::{plugin_name, sha256};
+use super::section::{self, nested, section};
+use super::units::{GIB, KIB, MIB, MINUTE, SECOND};
+
+const MS: Duration = Duration::from_millis(1);
+
+section! {
+    /// Plugins: where they lie, and what one may cost.
+    pub Plugins {
+        /// Directory of the components.
+        dir: PathBuf = path().or("./plugins".into()),
+        /// Directory of what was compiled from them; private to the service.
+        cache_dir: PathBuf = path().or("./plugin-cache".into()),
+        /// What one plugin may cost.
+        limits: PluginLimits = nested(),
+    }
+}
+
+section! {
+    /// What one plugin may cost.
+    pub PluginLimits {
+        /// Time for a batch, whatever its size.
+        time_per_batch: Duration = time().within(MS, MINUTE).or(50 * MS),
+        /// And for each MiB of its text.
+        time_per_mib: Duration = time().within(MS, MINUTE).or(20 * MS),
+        /// Memory of one instance.
+        memory_bytes: u64 = size().within(MIB, 4 * GIB).or(64 * MIB),
+        /// Edits in a call beyond one a field.
+        extra_edits: u32 = count().within(0, 10_000_000).or(10_000),
+        /// Calls of getters a chunk, `element` aside.
+        getter_calls: u32 = count().within(1, 1000).or(8),
+        /// Stack of a call.
+        stack_bytes: u64 = size().within(64 * KIB, 64 * MIB).or(512 * KIB),
+        /// Lines of log a batch.
+        log_lines: u32 = count().within(0, 100_000).or(100),
+        /// Size of a component.
+        component_bytes: u64 = size().within(KIB, 256 * MIB).or(16 * MIB),
+        /// Time to configure a plugin.
+        configure_time: Duration = time().within(MS, MINUTE).or(2 * SECOND),
+        /// CPU time to compile a component.
+        compile_time: Duration = time().within(SECOND, 60 * MINUTE).or(20 * SECOND),
+        /// Memory to compile a component.
+        compile_memory_bytes: u64 = size().within(64 * MIB, 64 * GIB).or(GIB),
+    }
+}
+
+section! {
+    /// One plugin of a chain, as the file says it.
+    pub(super) PluginFile {
+        /// Its name: the component is `<name>.wasm` in `plugins.dir`.
+        name: Option<String> = text_of(plugin_name).optional(),
+        /// SHA-256 of the component.
+        sha256: Option<String> = text_of(sha256).optional(),
+        /// The plugin's own settings. Variables are not filled in.
+        config: Json = PluginConfig,
+    }
+}
+
+/// One plugin of a tenant's chain. `Debug` leaves its settings out.
+#[derive(Clone, PartialEq)]
+pub struct PluginRef {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of the component, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// The plugin's own settings: confidential.
+    pub config: Json,
+}
+
+impl fmt::Debug for PluginRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginRef")
+            .field("name", &self.name)
+            .field("sha256", &self.sha256)
+            .finish_non_exhaustive()
+    }
+}
+
+/// This build cannot run plugins: what should have been redacted would be stored as it came.
+pub(super) fn refuse_chains(chain: &[PluginRef], span: Option<Span>, problems: &mut Problems) {
+    if !chain.is_empty() {
+        problems.add_at(
+            span,
+            "this build cannot run plugins yet: refusing to store unredacted data",
+            "use a build with plugins; `plugins: []` stores this tenant's sessions as they come",
+        );
+    }
+}
+
+/// Reads a chain: `None` if the key is not there, so that leaving it out differs from `[]`.
+pub(super) struct Chain;
+
+impl Kind for Chain {
+    type Out = Option<Vec<PluginRef>>;
+
+    fn read(&self, node: &Node, path: &str, problems: &mut Problems) -> Option<Self::Out> {
+        let Data::Seq(items) = &node.data else {
+            let help = "write `plugins: []` for none, else one `- { name, sha256, config }` a plugin";
+            problems.add(node.span, &format!("{path}: a list of plugins belongs here"), help);
+            return None;
+        };
+        let chain = items.iter().filter_map(|item| entry(item, path, problems)).collect();
+        Some(Some(chain))
+    }
+
+    fn absent(&self) -> Self::Out {
+        None
+    }
+
+    fn schema(&self) -> Json {
+        let mut item = section::schema::<PluginFile>();
+        item["required"] = json!(["name", "sha256"]);
+        json!({ "type": "array", "items": item })
+    }
+}
+
+fn entry(node: &Node, path: &str, problems: &mut Problems) -> Option<PluginRef> {
+    let file: PluginFile = section::read(Some(node), path, problems);
+    for (key, help) in [
+        ("name", "name the component: `name: mask-pii` is `mask-pii.wasm`"),
+        ("sha256", "pin the component: `sha256sum mask-pii.wasm`"),
+    ] {
+        if node.get(key).is_none() {
+            problems.add(node.span, &format!("{path}: a plugin has no `{key}`"), help);
+        }
+    }
+    Some(PluginRef { name: file.name?, sha256: file.sha256?, config: file.config })
+}
+
+/// A plugin's config: any YAML, as JSON.
+struct PluginConfig;
+
+impl Kind for PluginConfig {
+    type Out = Json;
+
+    fn read(&self, node: &Node, path: &str, problems: &mut Problems) -> Option<Json> {
+        Some(to_json(node, path, problems))
+    }
+
+    fn absent(&self) -> Json {
+        Json::Null
+    }
+
+    fn schema(&self) -> Json {
+        json!({})
+    }
+}
+
+fn to_json(node: &Node, path: &str, problems: &mut Problems) -> Json {
+    match &node.data {
+        Data::Seq(items) => items.iter().map(|item| to_json(item, path, problems)).collect(),
+        Data::Map(entries) => {
+            let pairs = entries.iter().map(|(key, value)| (key.text.clone(), to_json(value, path, problems)));
+            Json::Object(pairs.collect())
+        }
+        Data::Scalar(_) if node.is_null() => Json::Null,
+        Data::Scalar(scalar) => {
+            if super::interpolate::is_bare(&scalar.text) {
+                problems.add(
+                    node.span,
+                    &format!("{path}: variables are not filled in here"),
+                    "a compiled plugin keeps its config: write the value itself, and no secret",
+                );
+            }
+            // YAML's plain numbers and booleans are spelled as JSON spells them.
+            match serde_json::from_str(&scalar.text) {
+                Ok(value @ (Json::Bool(_) | Json::Number(_))) if scalar.plain => value,
+                _ => Json::String(scalar.text.clone()),
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! What the program may rely on: every choice made, every bound checked, every secret read.
+//!
+//! `Settings` is only ever made from a file without a mistake (`resolve`), so nothing that takes
+//! one checks it again.
+
+use std::path::PathBuf;
+
+use replay_core::row::Codec;
+
+use super::file::{Api, DeadLetterPayload, Embedded, Erasure, Kafka, Limits, Replay, Telemetry};
+use super::plugins::Plugins;
+use super::secret::Secret;
+use super::tenants::Tenants;
+use super::units::{show_size, show_time};
+
+/// Whether this build holds clients for Kafka, ClickHouse and S3. It does not yet.
+const SERVERS_BUILT_IN: bool = false;
+
+/// The validated configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Buffering, compression and movement; `compression_level` fits `compression`, and
+    /// `migration.enabled` is false without a cold store.
+    pub replay: Replay,
+    /// Where records come from.
+    pub source: Source,
+    /// Where chunks are kept first.
+    pub hot: Hot,
+    /// Where sessions are kept later.
+    pub cold: Cold,
+    /// The stores inside the process.
+    pub embedded: Embedded,
+    /// The HTTP side; on loopback, or with tokens.
+    pub api: Api,
+    /// Where records end that cannot be stored.
+    pub dead_letters: DeadLetters,
+    /// Every queue, buffer and age; nothing is left at "derived".
+    pub limits: Limits,
+    /// Where plugins lie, and what one may cost.
+    pub plugins: Plugins,
+    /// Whose sessions are stored, and how.
+    pub tenants: Tenants,
+    /// Logs and metrics.
+    pub telemetry: Telemetry,
+    /// Erasure.
+    pub erasure: Erasure,
+    /// Why each store was chosen, for `describe`: source, hot, cold, dead letters.
+    pub(super) reasons: [&'static str; 4],
+}
+
+/// Where records come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A topic.
+    Kafka(Kafka),
+    /// The log in `embedded.dir`.
+    Local,
+}
+
+/// Where chunks are kept first.
+#[derive(Clone, Debug)]
+pub enum Hot {
+    /// A ClickHouse server.
+    ClickHouse(ClickHouse),
+    /// A file in `embedded.dir`.
+    Sqlite,
+}
+
+/// A ClickHouse server.
+#[derive(Clone, Debug)]
+pub struct ClickHouse {
+    /// HTTP address without credentials or a slash at the end.
+    pub url: String,
+    /// The database: safe in a statement.
+    pub database: String,
+    /// User.
+    pub user: String,
+    /// Password; `None` for none.
+    pub password: Option<Secret>,
+}
+
+/// Where sessions are kept later.
+#[derive(Clone, Debug)]
+pub struct Cold {
+    /// The store.
+    pub store: ColdStore,
+    /// How its objects are compressed.
+    pub codec: Codec,
+}
+
+/// The store of sessions that moved.
+#[derive(Clone, Debug)]
+pub enum ColdStore {
+    /// An S3-compatible store.
+    S3(S3),
+    /// A directory.
+    Dir(PathBuf),
+    /// None: sessions are deleted after their time in the hot store.
+    None,
+}
+
+/// An S3-compatible store.
+#[derive(Clone, Debug)]
+pub struct S3 {
+    /// With scheme, host and port.
+    pub url: String,
+    /// Access key and secret key; `None` to ask the AWS credential chain.
+    pub credentials: Option<(Secret, Secret)>,
+    /// The bucket.
+    pub bucket: String,
+    /// Region named in signatures.
+    pub region: String,
+}
+
+/// Where records end that cannot be stored.
+#[derive(Clone, Debug)]
+pub struct DeadLetters {
+    /// The store.
+    pub store: DeadLetterStore,
+    /// What a letter holds, for tenants that do not say.
+    pub payload: DeadLetterPayload,
+    /// A longer record is always referred to, in bytes.
+    pub max_payload_bytes: u64,
+    /// How long letters are kept.
+    pub retention: std::time::Duration,
+}
+
+/// The store of dead letters.
+#[derive(Clone, Debug)]
+pub enum DeadLetterStore {
+    /// A topic of its own.
+    Topic {
+        /// The cluster; its own `topic` is the one of the records.
+        kafka: Kafka,
+        /// The topic of the letters.
+        topic: String,
+    },
+    /// A table of the hot store's kind.
+    Table,
+}
+
+impl Settings {
+    /// The configured kinds that this build has no client for: `run` refuses them, `check` names
+    /// them.
+    pub fn unsupported_servers(&self) -> Vec<&'static str> {
+        if SERVERS_BUILT_IN {
+            return Vec::new();
+        }
+        let named = [
+            (matches!(self.source, Source::Kafka(_)), "source.kind: kafka"),
+            (matches!(self.hot, Hot::ClickHouse(_)), "hot.kind: clickhouse"),
+            (matches!(self.cold.store, ColdStore::S3(_)), "cold.kind: s3"),
+            (matches!(self.dead_letters.store, DeadLetterStore::Topic { .. }), "dead_letters.kind: topic"),
+        ];
+        named.into_iter().filter(|(used, _)| *used).map(|(_, name)| name).collect()
+    }
+
+    /// What was decided, a line each, for `check`. Holds no secret.
+    pub fn describe(&self) -> Vec<String> {
+        let [source, hot, cold, letters] = self.reasons;
+        let (replay, limits, api) = (&self.replay, &self.limits, &self.api);
+        let mut lines = vec![
+            format!("source: {} ({source})", self.source),
+            format!("hot store: {} ({hot})", self.hot_line()),
+            format!("cold store: {} ({cold})", self.cold_line()),
+            format!("dead letters: {} ({letters})", self.letters_line()),
+            format!(
+                "compression: {} level {}, {}",
+                replay.compression.as_str(),
+                replay.compression_level,
+                match replay.recompress {
+                    super::file::Recompress::Changed => "unchanged payloads kept as they are",
+                    super::file::Recompress::Always => "every payload anew",
+                }
+            ),
+            format!(
+                "limits: {} workers (a project {}), {} decode jobs, memory {} (a project {})",
+                limits.workers,
+                limits.project_slots,
+                limits.max_decode_jobs,
+                show_size(&limits.memory_budget),
+                show_size(&limits.project_buffer_bytes),
+            ),
+            match &api.tokens_file {
+                Some(file) => format!("api: {}, tokens from {}", api.listen, file.display()),
+                None => format!("api: {}, without tokens", api.listen),
+            },
+            format!("erasure: marks kept {}", show_time(&self.erasure.tombstone_retention)),
+        ];
+        lines.extend(self.tenant_lines());
+        if !replay.enabled {
+            lines.push("intake: off (`replay.enabled` is false)".into());
+        }
+        lines
+    }
+
+    fn hot_line(&self) -> String {
+        let days = self.replay.migration.hot_retention_days;
+        match &self.hot {
+            Hot::ClickHouse(ch) => {
+                format!("clickhouse {}, database {}, user {}, {days} days", ch.url, ch.database, ch.user)
+            }
+            Hot::Sqlite => format!("sqlite in {}, {days} days", self.embedded.dir.display()),
+        }
+    }
+
+    fn cold_line(&self) -> String {
+        let moved = match self.replay.migration.enabled {
+            true => format!("{} days", self.replay.migration.cold_retention_days),
+            false => "nothing is moved there".into(),
+        };
+        let codec = self.cold.codec.as_str();
+        match &self.cold.store {
+            ColdStore::S3(s3) => format!("s3 {}/{}, {codec}, {moved}", s3.url, s3.bucket),
+            ColdStore::Dir(dir) => format!("directory {}, {codec}, {moved}", dir.display()),
+            ColdStore::None => "none: sessions are deleted after their days in the hot store".into(),
+        }
+    }
+
+    fn letters_line(&self) -> String {
+        let letters = &self.dead_letters;
+        let kept = show_time(&letters.retention);
+        match &letters.store {
+            DeadLetterStore::Topic { topic, .. } => format!("topic {topic}, kept {kept}"),
+            DeadLetterStore::Table => format!("table, kept {kept}"),
+        }
+    }
+
+    fn tenant_lines(&self) -> Vec<String> {
+        let chain = |plugins: &[super::PluginRef]| match plugins {
+            [] => "no plugins: stored as they come".to_owned(),
+            chain => chain.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(" → "),
+        };
+        let tenants = &self.tenants;
+        let others = match tenants.unlisted {
+            super::Unlisted::Defaults => format!("defaults, {}", chain(&tenants.defaults.plugins)),
+            super::Unlisted::Reject => "rejected as unknown_tenant".into(),
+        };
+        let mut lines = vec![format!("tenants: {} listed; others: {others}", tenants.listed.len())];
+        // Thousands of tenants would bury the rest.
+        for (id, tenant) in tenants.listed.iter().take(20) {
+            let (hot, cold) = (tenant.hot_retention_days, tenant.cold_retention_days);
+            lines.push(format!("tenant {id}: {}, {hot} + {cold} days", chain(&tenant.plugins)));
+        }
+        if tenants.listed.len() > 20 {
+            lines.push(format!("and {} more tenants", tenants.listed.len() - 20));
+        }
+        lines
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Kafka(kafka) => {
+                write!(f, "kafka {}, topic {}, group {}", kafka.brokers.join(","), kafka.topic, kafka.group)
+            }
+            Self::Local => f.write_str("local log"),
+        }
+    }
+}

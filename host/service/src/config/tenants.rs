@@ -1,0 +1,278 @@
+//! Tenants: whose sessions are stored, and how each one's are treated.
+
+use std::collections::{BTreeMap, HashMap};
+
+use replay_core::identity::ProjectId;
+use serde_json::{Value as Json, json};
+
+use super::file::{DeadLetterPayload, Migration};
+use super::leaf::{Kind, choice, count, flag, not_a_mapping, text_of};
+use super::node::{Data, Key, Node};
+use super::plugins::{Chain, PluginRef, refuse_chains};
+use super::report::{Problems, Span};
+use super::rules::word;
+use super::section::{self, choices, join, section};
+
+section! {
+    /// How a tenant's sessions are treated. What is left out is as in `tenants.defaults`.
+    pub(super) TenantFile {
+        /// The SDK keys of the project.
+        keys: Vec<String> = text_of(word).list(Vec::new()),
+        /// Number of the chain; raised whenever the chain changes.
+        chain_revision: Option<u16> = count().within(0, 32_767).optional(),
+        /// The plugins that see every chunk, in order; `[]` for none.
+        plugins: Option<Vec<PluginRef>> = Chain,
+        /// Whether the chain is there to redact.
+        redacts: Option<bool> = flag().optional(),
+        /// What becomes of a batch on which a plugin failed.
+        on_plugin_failure: Option<OnPluginFailure> = choice().optional(),
+        /// What dead letters hold. `reference` for a chain that redacts, unless written here.
+        dead_letter_payload: Option<DeadLetterPayload> = choice().optional(),
+        /// Days in the hot store. Default: `replay.migration.hot_retention_days`.
+        hot_retention_days: Option<u32> = count().within(1, 3650).optional(),
+        /// Days in the cold store. Default: `replay.migration.cold_retention_days`.
+        cold_retention_days: Option<u32> = count().within(1, 36_500).optional(),
+    }
+}
+
+choices! {
+    /// What becomes of a batch on which a plugin failed.
+    pub OnPluginFailure {
+        /// A dead letter.
+        Quarantine = "quarantine",
+        /// Nothing: it is dropped, and counted.
+        Drop = "drop",
+        /// It is stored as it came; only for a chain that does not redact.
+        Pass = "pass",
+    }
+}
+
+choices! {
+    /// What becomes of a record whose project is not listed.
+    pub Unlisted {
+        /// It is treated as `tenants.defaults` says.
+        Defaults = "defaults",
+        /// It is dead-lettered as `unknown_tenant`.
+        Reject = "reject",
+    }
+}
+
+/// The section `tenants` as the file says it.
+#[derive(Clone, Debug)]
+pub(super) struct TenantsFile {
+    unlisted: Unlisted,
+    defaults: TenantFile,
+    listed: Vec<(Key, TenantFile)>,
+}
+
+/// How one tenant's sessions are treated.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// The number of its chain, at most 32767.
+    pub chain_revision: u16,
+    /// Its chain, in order; empty in every build that cannot run plugins.
+    pub plugins: Vec<PluginRef>,
+    /// Whether the chain is there to redact.
+    pub redacts: bool,
+    /// What becomes of a batch on which a plugin failed.
+    pub on_plugin_failure: OnPluginFailure,
+    /// What dead letters hold.
+    pub dead_letter_payload: DeadLetterPayload,
+    /// Days in the hot store, from 1.
+    pub hot_retention_days: u32,
+    /// Days in the cold store, from 1.
+    pub cold_retention_days: u32,
+}
+
+/// All tenants.
+#[derive(Clone, Debug)]
+pub struct Tenants {
+    /// What becomes of records of projects that are not listed.
+    pub unlisted: Unlisted,
+    /// How unlisted projects are treated.
+    pub defaults: Tenant,
+    /// The listed ones.
+    pub listed: BTreeMap<ProjectId, Tenant>,
+    /// SDK key → project.
+    pub keys: HashMap<String, ProjectId>,
+}
+
+impl Tenants {
+    /// How this project is treated; `None` if its records are to be rejected.
+    pub fn of(&self, project: &ProjectId) -> Option<&Tenant> {
+        let unlisted = || match self.unlisted {
+            Unlisted::Defaults => Some(&self.defaults),
+            Unlisted::Reject => None,
+        };
+        self.listed.get(project).or_else(unlisted)
+    }
+
+    /// The project of an SDK key.
+    pub fn by_key(&self, key: &str) -> Option<&ProjectId> {
+        self.keys.get(key)
+    }
+
+    /// The tenants, and the defaults.
+    pub fn all(&self) -> impl Iterator<Item = &Tenant> {
+        std::iter::once(&self.defaults).chain(self.listed.values())
+    }
+}
+
+/// Reads the section: two keys with a meaning, every other one a project id.
+pub(super) struct TenantsKind;
+
+impl Kind for TenantsKind {
+    type Out = Option<TenantsFile>;
+
+    fn read(&self, node: &Node, path: &str, problems: &mut Problems) -> Option<Self::Out> {
+        if !node.is_null() && !matches!(node.data, Data::Map(_)) {
+            not_a_mapping(path, node.span, problems);
+            return None;
+        }
+        let unlisted = node.get("unlisted").and_then(|n| unlisted().read(n, "tenants.unlisted", problems));
+        let defaults = section::read(node.get("defaults"), "tenants.defaults", problems);
+        let named = node.entries().iter().filter(|(key, _)| !matches!(&*key.text, "unlisted" | "defaults"));
+        let listed = named
+            .map(|(key, node)| (key.clone(), section::read(Some(node), &join(path, &key.text), problems)))
+            .collect();
+        Some(Some(TenantsFile { unlisted: unlisted.unwrap_or(Unlisted::Defaults), defaults, listed }))
+    }
+
+    fn absent(&self) -> Self::Out {
+        None
+    }
+
+    fn schema(&self) -> Json {
+        let tenant = section::schema::<TenantFile>();
+        let (mut defaults, mut others) = (tenant.clone(), unlisted().schema());
+        defaults["required"] = json!(["plugins"]);
+        others["description"] = "Records of projects that are not listed.".into();
+        json!({
+            "type": "object",
+            "required": ["defaults"],
+            "properties": { "unlisted": others, "defaults": defaults },
+            "additionalProperties": tenant,
+        })
+    }
+}
+
+fn unlisted() -> impl Kind<Out = Unlisted> {
+    choice().or(Unlisted::Defaults)
+}
+
+/// Checks the section and fills in what tenants inherit. Without a section nobody has a chain.
+pub(super) fn resolve(
+    file: Option<TenantsFile>,
+    node: Option<&Node>,
+    migration: &Migration,
+    payload: DeadLetterPayload,
+    problems: &mut Problems,
+) -> Tenants {
+    let base = Tenant {
+        chain_revision: 0,
+        plugins: Vec::new(),
+        redacts: true,
+        on_plugin_failure: OnPluginFailure::Quarantine,
+        dead_letter_payload: payload,
+        hot_retention_days: migration.hot_retention_days,
+        cold_retention_days: migration.cold_retention_days,
+    };
+    let Some(file) = file else {
+        let (unlisted, listed, keys) = (Unlisted::Defaults, BTreeMap::new(), HashMap::new());
+        return Tenants { unlisted, defaults: base, listed, keys };
+    };
+    require_default_chain(&file.defaults, node, problems);
+    if !file.defaults.keys.is_empty() {
+        let at = place(node, "defaults", "keys");
+        problems.add_at(at, "tenants.defaults.keys: defaults have no keys", "a key belongs to one project");
+    }
+    let mut all = Tenants {
+        unlisted: file.unlisted,
+        defaults: inherit(&file.defaults, &base, node, "defaults", problems),
+        listed: BTreeMap::new(),
+        keys: HashMap::new(),
+    };
+    for (key, tenant) in &file.listed {
+        let Some(id) = ProjectId::new(&key.text) else {
+            problems.add(
+                key.span,
+                "this is not a project id",
+                "use letters, digits, `.`, `_` and `-`, a letter or digit first, 128 at most",
+            );
+            continue;
+        };
+        for sdk_key in &tenant.keys {
+            if let Some(other) = all.keys.insert(sdk_key.clone(), id.clone()) {
+                let also =
+                    if other == id { "given twice".into() } else { format!("also a key of `{other}`") };
+                problems.add_at(
+                    place(node, &key.text, "keys"),
+                    &format!("the SDK key `{sdk_key}` of `{id}` is {also}"),
+                    "a key belongs to one project, once: take it out",
+                );
+            }
+        }
+        let resolved = inherit(tenant, &all.defaults, node, &key.text, problems);
+        all.listed.insert(id, resolved);
+    }
+    all
+}
+
+/// Nobody stores unredacted data because a line was forgotten.
+fn require_default_chain(defaults: &TenantFile, node: Option<&Node>, problems: &mut Problems) {
+    let written = node.and_then(|n| n.at("defaults.plugins")).is_some();
+    if defaults.plugins.is_none() && !written {
+        problems.add_at(
+            place(node, "defaults", "plugins"),
+            "tenants.defaults.plugins is missing: nobody should store unredacted data by omission",
+            "write `plugins: []` below `tenants.defaults` if there is to be no chain",
+        );
+    }
+}
+
+/// A tenant with what it leaves out taken from `base`.
+fn inherit(
+    file: &TenantFile,
+    base: &Tenant,
+    node: Option<&Node>,
+    name: &str,
+    problems: &mut Problems,
+) -> Tenant {
+    let own_chain = file.plugins.is_some();
+    let plugins = file.plugins.clone().unwrap_or_else(|| base.plugins.clone());
+    let redacts = file.redacts.unwrap_or(base.redacts);
+    let inherited_revision = if own_chain { 0 } else { base.chain_revision };
+    let on_plugin_failure = file.on_plugin_failure.unwrap_or(base.on_plugin_failure);
+    let mut wrong = |key, message: String, help: &str| {
+        problems.add_at(place(node, name, key), &format!("tenants.{name}: {message}"), help);
+    };
+    if own_chain && !plugins.is_empty() && file.chain_revision.unwrap_or(0) == 0 {
+        let help = "write `chain_revision: 1`, and raise it whenever the chain changes";
+        wrong("plugins", "a chain needs a `chain_revision`".into(), help);
+    }
+    if !plugins.is_empty() && redacts && on_plugin_failure == OnPluginFailure::Pass {
+        let help = "choose `quarantine` or `drop`, or say `redacts: false` if the chain does not redact";
+        wrong("on_plugin_failure", "`pass` would store what the chain should have redacted".into(), help);
+    }
+    if own_chain && !plugins.is_empty() {
+        refuse_chains(&plugins, place(node, name, "plugins"), problems);
+    }
+    let redacting = redacts && !plugins.is_empty();
+    let by_default = if redacting { DeadLetterPayload::Reference } else { base.dead_letter_payload };
+    Tenant {
+        chain_revision: file.chain_revision.unwrap_or(inherited_revision),
+        redacts,
+        on_plugin_failure,
+        dead_letter_payload: file.dead_letter_payload.unwrap_or(by_default),
+        hot_retention_days: file.hot_retention_days.unwrap_or(base.hot_retention_days),
+        cold_retention_days: file.cold_retention_days.unwrap_or(base.cold_retention_days),
+        plugins,
+    }
+}
+
+/// Where `tenants.<name>.<key>` is written, or the nearest thing around it.
+fn place(tenants: Option<&Node>, name: &str, key: &str) -> Option<Span> {
+    let tenants = tenants?;
+    let tenant = tenants.get(name);
+    Some(tenant.and_then(|t| t.get(key)).or(tenant).unwrap_or(tenants).span)
+}
