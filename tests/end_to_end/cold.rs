@@ -26,7 +26,12 @@ fn objects(service: &Service) -> Vec<PathBuf> {
 }
 
 fn zcat(path: &Path) -> Vec<u8> {
-    match Command::new("gzip").arg("-dc").stdin(std::fs::File::open(path).unwrap()).stdout(Stdio::piped()).output() {
+    match Command::new("gzip")
+        .arg("-dc")
+        .stdin(std::fs::File::open(path).unwrap())
+        .stdout(Stdio::piped())
+        .output()
+    {
         Ok(output) => {
             assert!(output.status.success(), "gzip -dc refuses {}", path.display());
             output.stdout
@@ -67,7 +72,8 @@ fn recorded_visits_read_the_same_hot_and_cold_and_with_zcat() {
         assert_eq!(report[0]["sessions_moved"], 1);
         let cold = service.ok(&["session", "export", &project, &session]);
         assert!(hot == cold, "{name} changed on its way");
-        let path = objects(&service).into_iter().find(|path| path.ends_with(format!("{session}.gz"))).unwrap();
+        let path =
+            objects(&service).into_iter().find(|path| path.ends_with(format!("{session}.gz"))).unwrap();
         assert_eq!(zcat(&path), cold.as_bytes(), "{name}");
         let rows = service.json(&["session", "show", &project, &session]);
         assert_eq!(rows.len(), chunks);

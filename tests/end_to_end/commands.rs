@@ -23,7 +23,10 @@ fn the_users_own_config_passes_check() {
     let output = check(&[]);
     assert_eq!(output.status.code(), Some(78));
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(complaint.contains("MINIO_ROOT_USER") && complaint.contains("MINIO_ROOT_PASSWORD"), "{complaint}");
+    assert!(
+        complaint.contains("MINIO_ROOT_USER") && complaint.contains("MINIO_ROOT_PASSWORD"),
+        "{complaint}"
+    );
 }
 
 #[test]
@@ -79,7 +82,11 @@ fn wrong_arguments_and_wrong_configs_have_their_codes() {
     assert_eq!(service.cli(&["session", "show", "shop", "nobody"]).status.code(), Some(2));
     assert_eq!(service.cli(&["session", "show", "..", &session_id(1)]).status.code(), Some(2));
     assert_eq!(service.cli(&["dead-letter", "list", "--reason", "no_such_reason"]).status.code(), Some(2));
-    assert_eq!(service.cli(&["session", "erase", "shop", &session_id(1)]).status.code(), Some(2), "it must be meant");
+    assert_eq!(
+        service.cli(&["session", "erase", "shop", &session_id(1)]).status.code(),
+        Some(2),
+        "it must be meant"
+    );
     std::fs::write(dir.path().join("wrong.yaml"), "hot: { kind: sqlight }\nlimitz: {}\n").unwrap();
     let output = std::process::Command::new(binary())
         .args(["check", "--config"])
@@ -88,7 +95,10 @@ fn wrong_arguments_and_wrong_configs_have_their_codes() {
         .unwrap();
     assert_eq!(output.status.code(), Some(78));
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(complaint.contains("sqlite") && complaint.contains("limits"), "both mistakes at once: {complaint}");
+    assert!(
+        complaint.contains("sqlite") && complaint.contains("limits"),
+        "both mistakes at once: {complaint}"
+    );
 }
 
 #[test]
@@ -105,7 +115,8 @@ fn sessions_list_page_by_page() {
     let mut paged = service.json(&["session", "list", "--limit", "3"]);
     while paged.len() < 7 {
         let last = paged.last().unwrap();
-        let after = format!("{}/{}", last["project_id"].as_str().unwrap(), last["session_id"].as_str().unwrap());
+        let after =
+            format!("{}/{}", last["project_id"].as_str().unwrap(), last["session_id"].as_str().unwrap());
         let page = service.json(&["session", "list", "--limit", "3", "--after", &after]);
         assert!(!page.is_empty());
         paged.extend(page);

@@ -55,7 +55,10 @@ fn a_letter_is_fed_back_and_closed_once_its_cause_is_mended() {
 
     // Not mended: it comes back, and says that it was tried again.
     assert_eq!(service.json(&["dead-letter", "replay", "--dry-run"])[0]["outcome"], "would_feed_back");
-    assert_eq!(service.json(&["dead-letter", "replay", "--reason", "unknown_tenant"])[0]["outcome"], "fed_back");
+    assert_eq!(
+        service.json(&["dead-letter", "replay", "--reason", "unknown_tenant"])[0]["outcome"],
+        "fed_back"
+    );
     service.wait_settled(2);
     let letters = service.json(&["dead-letter", "list"]);
     assert_eq!((letters.len(), letters[0]["attempts"].as_u64()), (1, Some(2)));

@@ -39,10 +39,24 @@ fn a_full_disk_loses_nothing_and_room_heals_it() {
     std::fs::write(&ballast, vec![1; 2 << 20]).unwrap();
 
     let noise = |number: u32| -> String {
-        (0..400u64).map(|n| format!("{:x}", (n + 1).wrapping_mul(u64::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect()
+        (0..400u64)
+            .map(|n| {
+                format!(
+                    "{:x}",
+                    (n + 1).wrapping_mul(u64::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                )
+            })
+            .collect()
     };
     let chunk = |number: u32| {
-        TestChunk::new("shop", &session_id(u64::from(number) / 50), number % 50, 1_700_000_000_000, 8, &noise(number))
+        TestChunk::new(
+            "shop",
+            &session_id(u64::from(number) / 50),
+            number % 50,
+            1_700_000_000_000,
+            8,
+            &noise(number),
+        )
     };
     let mut acknowledged = Vec::new();
     let mut refused = 0;
@@ -68,7 +82,9 @@ fn a_full_disk_loses_nothing_and_room_heals_it() {
     });
     service.kill();
     service.run();
-    service.wait_until("the log is read to its end", |service| service.metric("replay_partition_lag_records", "") == 0.0);
+    service.wait_until("the log is read to its end", |service| {
+        service.metric("replay_partition_lag_records", "") == 0.0
+    });
     let mut sessions: Vec<u32> = acknowledged.iter().map(|number| number / 50).collect();
     sessions.dedup();
     for session in sessions {

@@ -25,7 +25,9 @@ fn an_erased_session_is_gone_from_every_file_and_a_late_chunk_does_not_bring_it_
         let text = format!("a text of its own {index} {}", index.wrapping_mul(2_654_435_761));
         TestChunk::new("shop", &session, index, 1_700_000_000_000 + u64::from(index), 40, &text)
     };
-    let post = |chunk: &TestChunk| assert_eq!(service.post(chunk.body("pk_live_shop").to_string().as_bytes()).0, 200);
+    let post = |chunk: &TestChunk| {
+        assert_eq!(service.post(chunk.body("pk_live_shop").to_string().as_bytes()).0, 200)
+    };
     (0..3).for_each(|index| post(&chunk(index)));
     service.wait_settled(3);
     // Some of it cold, some of it hot, and a broken record that names it.

@@ -30,7 +30,8 @@ pub(crate) fn unbase64(text: &str) -> Vec<u8> {
     };
     let sextets: Vec<u8> = text.bytes().filter(|byte| *byte != b'=').map(value).collect();
     let group = |group: &[u8]| {
-        let bits = group.iter().fold(0u32, |bits, sextet| bits << 6 | u32::from(*sextet)) << (6 * (4 - group.len()));
+        let bits =
+            group.iter().fold(0u32, |bits, sextet| bits << 6 | u32::from(*sextet)) << (6 * (4 - group.len()));
         bits.to_be_bytes()[1..group.len()].to_vec()
     };
     sextets.chunks(4).flat_map(group).collect()
@@ -55,7 +56,9 @@ fn every_recorded_visit_is_given_back_chunk_for_chunk() {
         let exported: Vec<Value> = exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let mut lines: Vec<Value> =
             recorded(&project, &visit).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-        lines.sort_by_key(|line| (line["timestamp_start"].as_f64().unwrap() as u64, line["chunk_index"].as_u64()));
+        lines.sort_by_key(|line| {
+            (line["timestamp_start"].as_f64().unwrap() as u64, line["chunk_index"].as_u64())
+        });
         let expected: Vec<Value> = lines.iter().map(|line| events_of(&line.to_string())).collect();
         assert_eq!(exported.len(), chunks, "{project}/{visit}");
         assert_eq!(exported, expected, "{project}/{visit}");

@@ -31,7 +31,8 @@ fn killed_twenty_times_under_load_it_loses_nothing_and_shows_nothing_twice() {
     let mut known = 0;
     for round in 0..KILLS {
         // Under load means that records were taken since the last kill.
-        service.wait_until("more records are acknowledged", |_| acknowledged.lock().unwrap().len() > known + 20);
+        service
+            .wait_until("more records are acknowledged", |_| acknowledged.lock().unwrap().len() > known + 20);
         // At another moment of the flush every time.
         std::thread::sleep(Duration::from_millis(round as u64 * 7 % 45));
         service.kill();
@@ -48,7 +49,8 @@ fn killed_twenty_times_under_load_it_loses_nothing_and_shows_nothing_twice() {
     });
     let acknowledged = acknowledged.lock().unwrap();
     let mut shown: BTreeMap<(String, u32), String> = BTreeMap::new();
-    for session in acknowledged.keys().map(|(session, _)| session).collect::<std::collections::BTreeSet<_>>() {
+    for session in acknowledged.keys().map(|(session, _)| session).collect::<std::collections::BTreeSet<_>>()
+    {
         let rows = service.json(&["session", "show", "shop", session]);
         let export = service.ok(&["session", "export", "shop", session]);
         assert_eq!(rows.len(), export.lines().count());
@@ -58,7 +60,8 @@ fn killed_twenty_times_under_load_it_loses_nothing_and_shows_nothing_twice() {
             assert_eq!(twice, None, "{session}/{index} is shown twice");
         }
     }
-    let lost: Vec<_> = acknowledged.iter().filter(|(chunk, events)| shown.get(*chunk) != Some(*events)).collect();
+    let lost: Vec<_> =
+        acknowledged.iter().filter(|(chunk, events)| shown.get(*chunk) != Some(*events)).collect();
     assert!(lost.is_empty(), "{} of {} lost, the first: {:?}", lost.len(), acknowledged.len(), lost.first());
     assert!(acknowledged.len() > KILLS * 20);
     assert_eq!(service.metric("replay_records_settled_total", "dead_lettered"), 0.0);
@@ -73,7 +76,14 @@ fn send(sender: u64, acknowledged: &Acknowledged, address: &Mutex<String>, stop:
     for number in 0.. {
         let session = session_id(sender * 1_000 + number / 20);
         let index = u32::try_from(number % 20).unwrap();
-        let chunk = TestChunk::new("shop", &session, index, 1_700_000_000_000 + number, 3, &format!("{sender}/{number}"));
+        let chunk = TestChunk::new(
+            "shop",
+            &session,
+            index,
+            1_700_000_000_000 + number,
+            3,
+            &format!("{sender}/{number}"),
+        );
         let body = chunk.body("pk_live_shop").to_string();
         // Like the SDK: the same body again until it is taken.
         loop {

@@ -14,8 +14,9 @@ fn resident_mib(pid: u32) -> u64 {
 /// One record a line, each of about 1 KB when stored.
 fn records(sessions: std::ops::Range<u64>) -> String {
     let line = |number: u64| {
-        let noise: String =
-            (1..50u64).map(|n| format!("{:016x}", n.wrapping_mul(number + 7).wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+        let noise: String = (1..50u64)
+            .map(|n| format!("{:016x}", n.wrapping_mul(number + 7).wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+            .collect();
         TestChunk::new("shop", &session_id(number), 0, 1_700_000_000_000, 2, &noise).record() + "\n"
     };
     sessions.map(line).collect()

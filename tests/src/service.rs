@@ -190,7 +190,8 @@ impl Service {
     pub fn check_balance(&self) {
         let received = self.metric("replay_records_received_total", "");
         let settled = self.metric("replay_records_settled_total", "");
-        let rest = self.metric("replay_records_unsettled", "") + self.metric("replay_records_released_total", "");
+        let rest =
+            self.metric("replay_records_unsettled", "") + self.metric("replay_records_released_total", "");
         // Between the four answers records may move on, never appear.
         assert!(settled + rest >= received, "received {received}, settled {settled}, rest {rest}");
     }

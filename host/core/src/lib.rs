@@ -28,6 +28,7 @@ pub mod decode;
 pub mod guards;
 pub mod identity;
 pub mod json;
+pub mod lifecycle;
 pub mod pipeline;
 pub mod record;
 pub mod reject;

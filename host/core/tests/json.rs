@@ -51,7 +51,9 @@ fn known_difference(bytes: &[u8]) -> bool {
         Ok(_) => false,
         Err(error) => {
             let text = error.to_string();
-            text.contains("out of range") || text.contains("surrogate") || text.contains("unexpected end of hex")
+            text.contains("out of range")
+                || text.contains("surrogate")
+                || text.contains("unexpected end of hex")
         }
     }
 }
@@ -63,7 +65,9 @@ fn documents() -> impl Strategy<Value = String> {
         Just("true".to_owned()),
         Just("false".to_owned()),
         any::<i32>().prop_map(|number| number.to_string()),
-        any::<f64>().prop_filter("finite", |number| number.is_finite()).prop_map(|number| format!("{number:e}")),
+        any::<f64>()
+            .prop_filter("finite", |number| number.is_finite())
+            .prop_map(|number| format!("{number:e}")),
         "-?(0|[1-9][0-9]{0,3})(\\.[0-9]{1,3})?([eE][+-]?[0-9]{1,2})?",
         strings(),
     ];
@@ -82,8 +86,9 @@ fn documents() -> impl Strategy<Value = String> {
     prop_oneof![
         value.clone(),
         prop::collection::vec((keys(), value.clone()), 0..5).prop_map(|pairs| object(&pairs)),
-        prop::collection::vec(prop::collection::vec((keys(), value.clone()), 0..4), 0..6)
-            .prop_map(|events| { format!("[{}]", events.iter().map(|e| object(e)).collect::<Vec<_>>().join(",")) }),
+        prop::collection::vec(prop::collection::vec((keys(), value.clone()), 0..4), 0..6).prop_map(
+            |events| { format!("[{}]", events.iter().map(|e| object(e)).collect::<Vec<_>>().join(",")) }
+        ),
     ]
 }
 

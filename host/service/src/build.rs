@@ -1,62 +1,230 @@
 //! From settings to parts: the stores, and the parameters of everything that uses them.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use replay_core::codec::{Encoding, Recompress};
+use replay_core::codec::{self, Encoding};
 use replay_core::decode::DecodeLimits;
+use replay_core::lifecycle::{Retention, RetentionPolicy};
 use replay_core::pipeline::Limits;
+use replay_core::time::DAY_MS;
 use replay_embedded::dir::DirCold;
 use replay_embedded::log::{LocalLog, LogSettings};
 use replay_embedded::sqlite::{SqliteDeadLetters, SqliteHot, SqliteSettings};
-use replay_ports::{ColdStore, DeadLetters, HotStore, PortError, Result};
+use replay_ports::{ColdStore, DeadLetters, HotStore, Result, Source};
 
-use crate::config::Settings;
+use crate::clock::{Clock, unix_ms};
+use crate::config::{self, DeadLetterPayload, Recompress, Settings, Tenant, Tenants};
+use crate::http::IntakeLimits;
+use crate::lifecycle::{Lifecycle, LifecycleSettings};
+use crate::observe::{LetterLog, Metrics};
+use crate::run::{JobContext, LetterPolicy};
 use crate::stores::Stores;
-use crate::tenants::{Tenant, Tenants};
 
-/// The local log's only partition.
-const PARTITION: u32 = 0;
+/// The local log's topic and only partition, under which its offset is kept.
+const LOCAL: (&str, u32) = ("local", 0);
 
-/// What embedded stores can be opened for.
-pub struct Readable {
-    /// Chunks, archive rows, tombstones.
-    pub hot: Arc<dyn HotStore>,
-    /// Objects, if any are kept.
-    pub cold: Option<Arc<dyn ColdStore>>,
-    /// Dead letters.
-    pub letters: Arc<dyn DeadLetters>,
+/// Waits between tries of a store; their jitter comes on top.
+const RETRY_MIN: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// What a process that owns the data is made of.
+pub(crate) struct Parts {
+    pub(crate) stores: Stores,
+    pub(crate) tenants: Arc<Tenants>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) limits: Limits,
+    pub(crate) job_context: JobContext,
+    pub(crate) intake_limits: IntakeLimits,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    log: Arc<LocalLog>,
+    log_retention: Duration,
 }
 
-/// The stores of a process that owns the data directory. Blocks.
-pub fn open_embedded(settings: &Settings) -> Result<(Stores, Arc<LocalLog>)> {
+impl Parts {
+    /// Removes segments of the log that are settled and old.
+    pub(crate) async fn prune_log(&self) {
+        match self.log.prune(unix_ms(), millis(self.log_retention)).await {
+            Ok(0) => {}
+            Ok(bytes) => tracing::info!(bytes, "removed old segments of the log"),
+            Err(error) => tracing::warn!(%error, "cannot remove old segments of the log"),
+        }
+    }
+}
+
+/// Opens the stores of the data directory's owner, and builds what uses them. Blocks.
+pub(crate) fn parts(settings: &Settings, clock: Clock) -> Result<Parts> {
     let dir = &settings.embedded.dir;
     let sqlite = SqliteSettings::default();
     let hot = SqliteHot::open(&hot_path(dir), &sqlite)?;
-    let offsets = hot.offsets(LOCAL_TOPIC, PARTITION);
-    let log = LocalLog::open(&log_settings(settings), Arc::new(offsets))?;
-    let log = Arc::new(log);
-    let cold: Option<Arc<dyn ColdStore>> = match settings.cold.kind {
-        crate::config::ColdKind::Dir => Some(Arc::new(DirCold::open(&cold_path(settings))?)),
-        crate::config::ColdKind::None => None,
-        crate::config::ColdKind::S3 => return Err(PortError::refused("this build has no S3 client")),
+    let offsets = hot.offsets(LOCAL.0, LOCAL.1);
+    let log = Arc::new(LocalLog::open(&dir.join("log"), &log_settings(settings), Arc::new(offsets))?);
+    let cold: Option<Arc<dyn ColdStore>> = match &settings.cold.store {
+        config::ColdStore::Dir(dir) => Some(Arc::new(DirCold::open(dir)?)),
+        // A config with S3 was refused before.
+        config::ColdStore::None | config::ColdStore::S3(_) => None,
     };
-    let letters = SqliteDeadLetters::open(&dead_path(dir), &sqlite)?;
-    let source: Arc<dyn replay_ports::Source> = log.clone();
-    Ok((Stores { source, hot: Arc::new(hot), cold, letters: Arc::new(letters) }, log))
+    let letters: Arc<dyn DeadLetters> = Arc::new(SqliteDeadLetters::open(&dead_path(dir), &sqlite)?);
+    let source: Arc<dyn Source> = log.clone();
+    let stores = Stores { source, hot: Arc::new(hot), cold, letters };
+    let tenants = Arc::new(settings.tenants.clone());
+    let metrics = Arc::new(Metrics::default());
+    let lifecycle = Lifecycle::new(stores.clone(), lifecycle_settings(settings), clock, Arc::clone(&metrics));
+    Ok(Parts {
+        tenants: Arc::clone(&tenants),
+        limits: limits(settings),
+        job_context: job_context(settings, tenants),
+        intake_limits: intake_limits(settings),
+        lifecycle: Arc::new(lifecycle),
+        log_retention: settings.embedded.log_retention,
+        stores,
+        metrics,
+        log,
+    })
 }
 
-/// The stores of a process that only looks, beside a running service or without one. Blocks.
-pub fn open_for_reading(settings: &Settings) -> Result<Readable> {
+/// What a process that only looks may open.
+pub(crate) struct Readable {
+    pub(crate) hot: Arc<dyn HotStore>,
+    pub(crate) cold: Option<Arc<dyn ColdStore>>,
+    pub(crate) letters: Arc<dyn DeadLetters>,
+}
+
+/// Opens the stores for looking, beside a running service or without one. Blocks.
+pub(crate) fn open_for_reading(settings: &Settings) -> Result<Readable> {
     let dir = &settings.embedded.dir;
-    let cold: Option<Arc<dyn ColdStore>> = match settings.cold.kind {
-        crate::config::ColdKind::Dir => Some(Arc::new(DirCold::open_read_only(&cold_path(settings)))),
-        crate::config::ColdKind::None | crate::config::ColdKind::S3 => None,
+    let cold: Option<Arc<dyn ColdStore>> = match &settings.cold.store {
+        config::ColdStore::Dir(dir) => Some(Arc::new(DirCold::open_read_only(dir)?)),
+        config::ColdStore::None | config::ColdStore::S3(_) => None,
     };
     Ok(Readable {
         hot: Arc::new(SqliteHot::open_read_only(&hot_path(dir))?),
         cold,
         letters: Arc::new(SqliteDeadLetters::open_read_only(&dead_path(dir))?),
     })
+}
+
+/// Bounds of one record.
+pub(crate) fn decode_limits(settings: &Settings) -> DecodeLimits {
+    let limits = &settings.limits;
+    DecodeLimits {
+        max_record_bytes: bytes(limits.max_record_bytes),
+        max_raw_chunk_bytes: bytes(limits.max_raw_chunk_bytes),
+        max_stored_chunk_bytes: bytes(limits.max_stored_chunk_bytes),
+        max_ratio: limits.max_ratio,
+        max_depth: limits.max_depth as usize,
+    }
+}
+
+/// How long what stays where, by project.
+pub(crate) fn retention_policy(settings: &Settings) -> RetentionPolicy {
+    let of = |tenant: &Tenant| Retention {
+        hot_ms: u64::from(tenant.hot_retention_days) * DAY_MS,
+        cold_ms: u64::from(tenant.cold_retention_days) * DAY_MS,
+    };
+    let tenants = &settings.tenants;
+    RetentionPolicy {
+        default: of(&tenants.defaults),
+        projects: tenants
+            .listed
+            .iter()
+            .map(|(project_id, tenant)| (project_id.clone(), of(tenant)))
+            .collect(),
+    }
+}
+
+fn limits(settings: &Settings) -> Limits {
+    let (replay, limits) = (&settings.replay, &settings.limits);
+    Limits {
+        max_chunks_per_session: replay.max_chunks_per_session as usize,
+        idle_timeout_ms: millis(replay.idle_timeout),
+        max_session_age_ms: millis(limits.max_session_age),
+        flush_interval_ms: millis(replay.flush_interval),
+        insert_max_rows: limits.insert_max_rows as usize,
+        insert_max_bytes: bytes(limits.insert_max_bytes),
+        insert_jobs: 2,
+        decode_jobs: limits.max_decode_jobs,
+        transform_jobs: limits.workers,
+        project_slots: limits.project_slots,
+        project_buffer_bytes: bytes(limits.project_buffer_bytes),
+        letter_jobs: 4,
+        memory_budget_bytes: bytes(limits.memory_budget),
+        retry_min_ms: millis(RETRY_MIN),
+        retry_max_ms: millis(RETRY_MAX),
+    }
+}
+
+fn job_context(settings: &Settings, tenants: Arc<Tenants>) -> JobContext {
+    JobContext {
+        threads: settings.limits.workers,
+        limits: decode_limits(settings),
+        encoding: Encoding {
+            codec: settings.replay.compression,
+            level: level(settings),
+            recompress: match settings.replay.recompress {
+                Recompress::Changed => codec::Recompress::ChangedOnly,
+                Recompress::Always => codec::Recompress::Always,
+            },
+        },
+        tenants,
+        policy: Arc::new(retention_policy(settings)),
+        letters: LetterPolicy {
+            include: settings.dead_letters.payload == DeadLetterPayload::Include,
+            max_payload_bytes: settings.dead_letters.max_payload_bytes,
+        },
+        letter_log: Arc::new(LetterLog::default()),
+    }
+}
+
+fn lifecycle_settings(settings: &Settings) -> LifecycleSettings {
+    let migration = &settings.replay.migration;
+    LifecycleSettings {
+        policy: retention_policy(settings),
+        migration_enabled: migration.enabled,
+        cold_codec: settings.cold.codec,
+        level: level(settings),
+        batch_size: migration.batch_size as usize,
+        letter_retention: settings.dead_letters.retention,
+        tombstone_retention: settings.erasure.tombstone_retention,
+        max_raw_bytes: bytes(settings.limits.max_raw_chunk_bytes),
+    }
+}
+
+fn intake_limits(settings: &Settings) -> IntakeLimits {
+    let limits = &settings.limits;
+    IntakeLimits {
+        max_record_bytes: bytes(limits.max_record_bytes),
+        max_depth: limits.max_depth as usize,
+        in_flight_bytes: bytes(limits.memory_budget),
+        project_bytes: bytes(limits.project_buffer_bytes),
+    }
+}
+
+fn log_settings(settings: &Settings) -> LogSettings {
+    LogSettings {
+        segment_bytes: settings.embedded.log_segment_bytes,
+        max_record_bytes: bytes(settings.limits.max_record_bytes),
+        ..LogSettings::default()
+    }
+}
+
+fn level(settings: &Settings) -> u8 {
+    u8::try_from(settings.replay.compression_level).unwrap_or(u8::MAX)
+}
+
+fn hot_path(dir: &Path) -> PathBuf {
+    dir.join("replays.sqlite")
+}
+
+fn dead_path(dir: &Path) -> PathBuf {
+    dir.join("dead.sqlite")
+}
+
+fn bytes(size: u64) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,3 +1,19 @@
 //! The replay processor as a library: the binary is a thin shell around it.
+//!
+//! `cli` is what people type, `config` what they wrote, `run` the loop over the core's pipeline,
+//! `lifecycle` what drives its machines, `ops` what commands change, `replays` the only reader of
+//! hot ∪ cold, `http` and `observe` the sides that face the outside.
 
+pub mod build;
+pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod http;
+pub mod lifecycle;
+pub mod lock;
+pub mod observe;
+pub mod ops;
+pub mod replays;
+pub mod run;
+pub mod status;
+pub mod stores;

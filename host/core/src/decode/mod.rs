@@ -93,9 +93,8 @@ pub fn decode(
         return Err(Rejected { reject, project_id: None, session_id: None });
     }
     match Envelope::read(record, limits.max_depth) {
-        Ok(envelope) => {
-            decode_envelope(&envelope, limits, encoding, scratch).map_err(|reject| rejected(reject, &envelope))
-        }
+        Ok(envelope) => decode_envelope(&envelope, limits, encoding, scratch)
+            .map_err(|reject| rejected(reject, &envelope)),
         // Of damaged JSON, an identity would be a guess (keys may repeat), and an erasure goes by it.
         Err((envelope, error)) if error.fault == JsonFault::TooDeep => {
             Err(rejected(record_fault(error), &envelope))
@@ -131,9 +130,5 @@ fn decode_envelope(
 }
 
 fn rejected(reject: Reject, envelope: &Envelope<'_>) -> Rejected {
-    Rejected {
-        reject,
-        project_id: envelope.project_id().ok(),
-        session_id: envelope.session_id().ok(),
-    }
+    Rejected { reject, project_id: envelope.project_id().ok(), session_id: envelope.session_id().ok() }
 }

@@ -179,12 +179,7 @@ impl<'a, S: Sink> Walker<'a, S> {
 
     /// Walks one block; answers the offset after the document if it ends here.
     #[inline(always)]
-    fn block(
-        &mut self,
-        way: impl Classify,
-        block: &Block,
-        base: usize,
-    ) -> Result<Option<usize>, JsonError> {
+    fn block(&mut self, way: impl Classify, block: &Block, base: usize) -> Result<Option<usize>, JsonError> {
         let text = way.text(block);
         if text.high != 0 || self.high_since.is_some() {
             self.follow_high_bytes(text.high != 0, base)?;
@@ -344,10 +339,7 @@ impl<'a, S: Sink> Walker<'a, S> {
             | (colon & !after_string);
         let in_objects = (colon & in_pair) | ((comma | open) & !in_pair) | (close & !(in_pair | after_open));
         let in_arrays = colon;
-        neighbours
-            | (in_objects & nesting.in_object)
-            | (in_arrays & !nesting.in_object)
-            | nesting.mismatched
+        neighbours | (in_objects & nesting.in_object) | (in_arrays & !nesting.in_object) | nesting.mismatched
     }
 
     /// Checks UTF-8 over each run of blocks with non-ASCII bytes: no character crosses its ends.

@@ -240,7 +240,7 @@ mod tests {
     }
 
     fn ledger() -> Ledger {
-        let mut ledger = Ledger::new(Guards::all());
+        let mut ledger = Ledger::new(Guards::ALL);
         ledger.assign(0, 1, 10);
         ledger
     }
@@ -288,7 +288,7 @@ mod tests {
         fn a_commit_never_passes_an_unsettled_record(
             steps in prop::collection::vec((0u64..4, 0usize..20), 1..60),
         ) {
-            let mut ledger = Ledger::new(Guards::all());
+            let mut ledger = Ledger::new(Guards::ALL);
             ledger.assign(0, 1, 0);
             let (mut next, mut open) = (0, Vec::new());
             for (gap, pick) in steps {

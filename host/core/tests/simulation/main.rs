@@ -41,7 +41,7 @@ fn steps() -> usize {
 fn every_history_keeps_the_invariants_and_all_of_it_happens() {
     let mut seen = BTreeSet::new();
     for seed in seeds() {
-        let mut run = Run::new(seed, Guards::all());
+        let mut run = Run::new(seed, Guards::ALL);
         if let Err(broken) = run.play(steps()) {
             panic!("seed {seed}: {broken}\nrepeat with SIM_SEEDS={seed}..{}", seed + 1);
         }
@@ -53,7 +53,7 @@ fn every_history_keeps_the_invariants_and_all_of_it_happens() {
 
 /// A guard that can be taken away without any history breaking would be no guard.
 fn breaks_without(guard: Guard) {
-    let breaks = |seed| Run::new(seed, Guards::without(guard)).play(STEPS).err();
+    let breaks = |seed| Run::new(seed, Guards::ALL.without(guard)).play(STEPS).err();
     let broken = (0..60).find_map(breaks);
     assert!(broken.is_some(), "nothing breaks without {guard:?}");
 }

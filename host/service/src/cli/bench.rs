@@ -58,8 +58,9 @@ pub(super) fn bench(input: &Path, seconds: f64, format: Format) -> Result<Exit, 
     ));
     let mut subjects = subjects();
     let rounds = measure(&samples, &mut subjects, Duration::from_secs_f64(seconds.clamp(0.1, 600.0)));
-    let measures: Vec<Measure> =
-        (0..subjects.len()).map(|index| summarise(index, &subjects, &rounds, samples.len(), raw_bytes)).collect();
+    let measures: Vec<Measure> = (0..subjects.len())
+        .map(|index| summarise(index, &subjects, &rounds, samples.len(), raw_bytes))
+        .collect();
     output::list(&measures, format)?;
     Ok(Exit::Done)
 }
@@ -74,30 +75,33 @@ fn subjects() -> Vec<Subject> {
         };
         Subject { name, against, run: Box::new(run) }
     };
-    let keep = Encoding { codec: Codec::Gzip, level: 6, recompress: Recompress::Changed };
+    let keep = Encoding { codec: Codec::Gzip, level: 6, recompress: Recompress::ChangedOnly };
     let again = Encoding { recompress: Recompress::Always, ..keep };
     let encode = |name, codec, level| {
         let mut scratch = Scratch::default();
+        let encoding = Encoding { codec, level, recompress: Recompress::Always };
         let run = move |sample: &Sample| {
-            codec::compress(codec, level, &sample.raw, &mut scratch).map_or(0, |data| data.len())
+            codec::compress(&mut scratch, &encoding, &sample.raw).map_or(0, |data| data.len())
         };
         Subject { name, against: None, run: Box::new(run) }
     };
-    let mut gunzip_scratch = Scratch::default();
-    let limits_raw = DecodeLimits::default().max_raw_chunk_bytes;
+    let mut gunzip = libdeflater::Decompressor::new();
+    let mut raw = Vec::new();
     vec![
         Subject {
             name: "gunzip",
             against: None,
             run: Box::new(move |sample| {
-                codec::gunzip_bare(&sample.member, limits_raw, &mut gunzip_scratch).unwrap_or(0)
+                raw.resize(raw.len().max(sample.raw.len()), 0);
+                gunzip.gzip_decompress(&sample.member, &mut raw).unwrap_or(0)
             }),
         },
         Subject {
             name: "validate",
             against: Some("gunzip"),
             run: Box::new(move |sample| {
-                replay_core::json::scan_events(&sample.raw, limits.max_depth).map_or(0, |found| found.event_count as usize)
+                replay_core::json::scan_events(&sample.raw, limits.max_depth)
+                    .map_or(0, |found| found.event_count as usize)
             }),
         },
         path("path_unchanged", Some("gunzip"), keep, false),
@@ -141,13 +145,19 @@ fn measure(samples: &[Sample], subjects: &mut [Subject], per_subject: Duration) 
     rounds
 }
 
-fn summarise(index: usize, subjects: &[Subject], rounds: &Rounds, chunks: usize, raw_bytes: usize) -> Measure {
+fn summarise(
+    index: usize,
+    subjects: &[Subject],
+    rounds: &Rounds,
+    chunks: usize,
+    raw_bytes: usize,
+) -> Measure {
     let total = |round: &Vec<Vec<u64>>, subject: usize| round[subject].iter().sum::<u64>() as f64;
     let subject = &subjects[index];
-    let reference =
-        subject.against.and_then(|name| subjects.iter().position(|other| other.name == name));
-    let mut ratios: Vec<f64> =
-        reference.map_or_else(Vec::new, |other| rounds.iter().map(|round| total(round, other) / total(round, index)).collect());
+    let reference = subject.against.and_then(|name| subjects.iter().position(|other| other.name == name));
+    let mut ratios: Vec<f64> = reference.map_or_else(Vec::new, |other| {
+        rounds.iter().map(|round| total(round, other) / total(round, index)).collect()
+    });
     ratios.sort_by(f64::total_cmp);
     let mut totals: Vec<f64> = rounds.iter().map(|round| total(round, index)).collect();
     totals.sort_by(f64::total_cmp);
@@ -210,15 +220,17 @@ fn samples_of(file: &PathBuf) -> Result<Vec<Sample>, CliError> {
 /// The raw events of a record; `None` for a broken one.
 fn events_of(line: &[u8]) -> Option<Vec<u8>> {
     let mut scratch = Scratch::default();
-    let keep = Encoding { codec: Codec::Gzip, level: 6, recompress: Recompress::Changed };
+    let keep = Encoding { codec: Codec::Gzip, level: 6, recompress: Recompress::ChangedOnly };
     let limits = DecodeLimits::default();
     let chunk = decode(line, &limits, &keep, &mut scratch).ok()?;
-    codec::decompress(chunk.codec, &chunk.data, limits.max_raw_chunk_bytes).ok()
+    let raw = codec::decompress(&mut scratch, chunk.codec, &chunk.data, limits.max_raw_chunk_bytes);
+    raw.ok().map(<[u8]>::to_vec)
 }
 
 fn sample(raw: Vec<u8>) -> Option<Sample> {
     let mut scratch = Scratch::default();
-    let member = codec::compress(Codec::Gzip, 6, &raw, &mut scratch).ok()?;
+    let encoding = Encoding { codec: Codec::Gzip, level: 6, recompress: Recompress::Always };
+    let member = codec::compress(&mut scratch, &encoding, &raw).ok()?;
     let events: &serde_json::value::RawValue = serde_json::from_slice(&raw).ok()?;
     let head = json!({
         "project_id": "bench",
@@ -229,7 +241,8 @@ fn sample(raw: Vec<u8>) -> Option<Sample> {
     })
     .to_string();
     let head = head.trim_end_matches('}');
-    let record = format!("{head},\"data\":\"{}\"}}", codec::base64(&member)).into_bytes();
+    let record =
+        format!("{head},\"data\":\"{}\"}}", base64_simd::STANDARD.encode_to_string(&member)).into_bytes();
     let inline_record = format!("{head},\"events\":{}}}", events.get()).into_bytes();
-    Some(Sample { member: member.to_vec(), record, inline_record, raw })
+    Some(Sample { member, record, inline_record, raw })
 }

@@ -1,6 +1,7 @@
 //! What every command starts from: the config, a runtime, and a way to the data.
 
 use std::future::Future;
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,12 +13,11 @@ use super::client::Client;
 use super::{CliError, Exit};
 use crate::build;
 use crate::clock::{Clock, unix_ms};
-use crate::config::Settings;
+use crate::config::{Settings, wants_colour};
 use crate::lock::{DataLock, LockError, running_owner};
 use crate::observe;
 use crate::ops::Ops;
 use crate::replays::Replays;
-use crate::tenants::Tenants;
 
 /// The config, resolved, and a runtime.
 pub(super) struct Context {
@@ -50,13 +50,17 @@ pub(super) struct Own {
 impl Context {
     pub(super) fn load(path: Option<&Path>) -> Result<Self, CliError> {
         let path = path.ok_or_else(|| {
-            CliError::usage("which config? say --config FILE or set CONFIG_PATH; config/embedded.yaml is a start")
+            CliError::usage(
+                "which config? say --config FILE or set CONFIG_PATH; config/embedded.yaml is a start",
+            )
         })?;
-        let settings = Settings::load(path, &|name| std::env::var(name).ok())
-            .map_err(|errors| CliError::new(Exit::Config, errors.to_string()))?;
-        let color = std::env::var_os("NO_COLOR").is_none();
-        let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
-        observe::init_logging(settings.telemetry.log_format, &filter, color);
+        let env = |name: &str| std::env::var(name).ok();
+        let settings = Settings::load(path, &env).map_err(|errors| {
+            let colour = wants_colour(&env, std::io::stderr().is_terminal());
+            CliError::new(Exit::Config, errors.render(colour))
+        })?;
+        let colour = wants_colour(&env, std::io::stderr().is_terminal());
+        observe::init_logging(settings.telemetry.log_format, settings.telemetry.log_level, colour);
         let runtime = Runtime::new()?;
         Ok(Self { settings, runtime, clock: Clock::start() })
     }
@@ -73,14 +77,15 @@ impl Context {
         &self.settings.embedded.dir
     }
 
-    pub(super) fn tenants(&self) -> Tenants {
-        build::tenants(&self.settings)
-    }
-
     /// Who is asking, for the audit trail.
     pub(super) fn actor(&self) -> String {
         let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
         user.map_or_else(|_| "cli".to_owned(), |user| format!("cli:{user}"))
+    }
+
+    /// For what has to be made inside a runtime.
+    pub(super) fn enter(&self) -> tokio::runtime::EnterGuard<'_> {
+        self.runtime.enter()
     }
 
     pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
@@ -89,10 +94,17 @@ impl Context {
 
     /// A config may name what a later build has; running on less would lose or leak.
     pub(super) fn refuse_what_this_build_lacks(&self) -> Result<(), CliError> {
-        match self.settings.unsupported() {
-            None => Ok(()),
-            Some(why) => Err(CliError::new(Exit::Config, why)),
+        let lacking = self.settings.unsupported_servers();
+        if lacking.is_empty() {
+            return Ok(());
         }
+        Err(CliError::new(
+            Exit::Config,
+            format!(
+                "this build has no client for {}; config/embedded.yaml runs without servers",
+                lacking.join(", ")
+            ),
+        ))
     }
 
     /// Stores to look into, beside a running service or without one.
@@ -132,8 +144,7 @@ impl Context {
         };
         let _runtime = self.runtime.enter();
         let parts = build::parts(&self.settings, self.clock)?;
-        let lifecycle = Arc::new(parts.lifecycle());
-        Ok(Reach::Own(Own { ops: Ops::new(parts.stores, lifecycle), _lock: lock }))
+        Ok(Reach::Own(Own { ops: Ops::new(parts.stores, parts.lifecycle), _lock: lock }))
     }
 }
 
@@ -160,7 +171,7 @@ pub(super) fn time_arg(text: &str) -> Result<u64, CliError> {
 
 /// An age such as `90s`, `2h` or `7d`, in milliseconds.
 pub(super) fn age_arg(text: &str) -> Result<u64, CliError> {
-    crate::config::parse_duration(text)
+    crate::config::parse_age(text)
         .map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
-        .map_err(|why| CliError::usage(format!("`{text}`: {why}; say Unix milliseconds, or an age such as 90s, 2h or 7d")))
+        .map_err(|why| CliError::usage(format!("`{text}` {why}")))
 }

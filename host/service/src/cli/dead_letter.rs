@@ -53,7 +53,11 @@ pub(super) fn list(config: Option<&Path>, args: &LetterListArgs) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-async fn pages(letters: &dyn DeadLetters, filter: &LetterFilter, limit: usize) -> replay_ports::Result<Vec<LetterLine>> {
+async fn pages(
+    letters: &dyn DeadLetters,
+    filter: &LetterFilter,
+    limit: usize,
+) -> replay_ports::Result<Vec<LetterLine>> {
     let mut lines = Vec::new();
     let mut after: Option<LetterId> = None;
     while lines.len() < limit {
@@ -66,8 +70,9 @@ async fn pages(letters: &dyn DeadLetters, filter: &LetterFilter, limit: usize) -
 }
 
 pub(super) fn show(config: Option<&Path>, args: &LetterShowArgs) -> Result<Exit, CliError> {
-    let id = LetterId::parse(&args.id)
-        .ok_or_else(|| CliError::usage(format!("a letter is named topic/partition/offset, not `{}`", args.id)))?;
+    let id = LetterId::parse(&args.id).ok_or_else(|| {
+        CliError::usage(format!("a letter is named topic/partition/offset, not `{}`", args.id))
+    })?;
     let context = Context::load(config)?;
     let letter = context.block_on(context.open_for_reading()?.letters.get(&id))?;
     let Some(letter) = letter else {
@@ -81,7 +86,9 @@ pub(super) fn show(config: Option<&Path>, args: &LetterShowArgs) -> Result<Exit,
         Some(payload) => Some(payload.to_vec()),
         // The letter holds a reference: only the owner of the source can follow it.
         None => match context.reach("dead-letter show")? {
-            Reach::Service(client) => client.post("/letter-payload", &LetterRequest { id: id.to_string() })?,
+            Reach::Service(client) => {
+                client.post("/letter-payload", &LetterRequest { id: id.to_string() })?
+            }
             Reach::Own(own) => context.block_on(own.ops.original(&id))?.map(|payload| payload.to_vec()),
         },
     };

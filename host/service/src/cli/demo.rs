@@ -93,7 +93,10 @@ fn read_recordings(dir: &Path) -> Result<Recordings, CliError> {
         }
     }
     if recordings.records.is_empty() {
-        return Err(CliError::usage(format!("there are no recordings in {}; see --recordings", dir.display())));
+        return Err(CliError::usage(format!(
+            "there are no recordings in {}; see --recordings",
+            dir.display()
+        )));
     }
     Ok(recordings)
 }
@@ -245,8 +248,10 @@ impl Service {
     }
 
     fn post(&self, body: &[u8], sent: &mut Sent) -> Result<(), CliError> {
-        let answer = self.agent.post(format!("{}/v1/replay", self.api)).content_type("application/json").send(body);
-        let mut answer = answer.map_err(|error| CliError::failed(format!("the service does not answer: {error}")))?;
+        let answer =
+            self.agent.post(format!("{}/v1/replay", self.api)).content_type("application/json").send(body);
+        let mut answer =
+            answer.map_err(|error| CliError::failed(format!("the service does not answer: {error}")))?;
         sent.posted += 1;
         sent.posted_bytes += body.len() as u64;
         if answer.status() == 200 {
@@ -275,7 +280,8 @@ impl Service {
     }
 
     fn command(&self, args: &[&str]) -> Result<Vec<u8>, CliError> {
-        let run = Command::new(std::env::current_exe()?).arg("--config").arg(&self.config).args(args).output()?;
+        let run =
+            Command::new(std::env::current_exe()?).arg("--config").arg(&self.config).args(args).output()?;
         if run.status.success() {
             return Ok(run.stdout);
         }

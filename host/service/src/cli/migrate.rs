@@ -5,7 +5,9 @@ use std::path::Path;
 use replay_core::identity::SessionKey;
 
 use super::context::{Context, Reach, age_arg};
-use super::{CliError, Exit, Format, OutputArgs, ReconcileArgs, output};
+use super::{CliError, Exit, Format, ReconcileArgs, output};
+use crate::build;
+use crate::clock::unix_ms;
 use crate::http::{MigrateRequest, ReconcileRequest};
 use crate::ops::{MoveReport, ReconcileReport};
 
@@ -29,10 +31,12 @@ pub(super) fn run(config: Option<&Path>, session: Option<&str>, format: Format) 
     Ok(if report.failures.is_empty() { Exit::Done } else { Exit::SomeFailed })
 }
 
-pub(super) fn plan(config: Option<&Path>, args: OutputArgs) -> Result<Exit, CliError> {
+pub(super) fn plan(config: Option<&Path>, format: Format) -> Result<Exit, CliError> {
     let context = Context::load(config)?;
-    let planned = context.block_on(crate::lifecycle::plan(&*context.open_for_reading()?.hot, &context.tenants()))?;
-    output::list(&planned, args.output)?;
+    let policy = build::retention_policy(context.settings());
+    let planned =
+        context.block_on(crate::lifecycle::plan(&*context.open_for_reading()?.hot, &policy, unix_ms()))?;
+    output::list(&planned, format)?;
     Ok(Exit::Done)
 }
 
@@ -46,6 +50,6 @@ pub(super) fn reconcile(config: Option<&Path>, args: &ReconcileArgs) -> Result<E
         Reach::Own(own) => context.block_on(own.ops.reconcile(args.repair, grace_ms))?,
     };
     output::report(&report, args.output.output)?;
-    let unmended = report.findings.len() as u64 > report.repaired;
+    let unmended = report.found > report.repaired;
     Ok(if unmended { Exit::SomeFailed } else { Exit::Done })
 }

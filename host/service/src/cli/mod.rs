@@ -337,13 +337,20 @@ impl Cli {
                 DeadLetterCommand::Replay(args) => dead_letter::replay(config, &args),
             },
             Command::Migrate(command) => match command {
-                MigrateCommand::Run(args) => migrate::run(config, args.session.as_deref(), args.output.output),
+                MigrateCommand::Run(args) => {
+                    migrate::run(config, args.session.as_deref(), args.output.output)
+                }
                 MigrateCommand::Plan(args) => migrate::plan(config, args.output),
                 MigrateCommand::Reconcile(args) => migrate::reconcile(config, &args),
             },
             Command::Bench(args) => bench::bench(&args.input, args.seconds, args.output.output),
             Command::Completions { shell } => {
-                clap_complete::generate(shell, &mut Self::command(), "replay-processor", &mut std::io::stdout());
+                clap_complete::generate(
+                    shell,
+                    &mut Self::command(),
+                    "replay-processor",
+                    &mut std::io::stdout(),
+                );
                 Ok(Exit::Done)
             }
         }

@@ -12,7 +12,6 @@ use super::context::Context;
 use super::{CliError, Exit, Role, output};
 use crate::build::{self, Parts};
 use crate::http::{self, App, Tokens};
-use crate::lifecycle::Lifecycle;
 use crate::lock::{AdminEndpoint, DataLock, Owner};
 use crate::ops::Ops;
 use crate::run::{Ended, Handle, Loop};
@@ -23,12 +22,18 @@ const HOUSEKEEPING: Duration = Duration::from_secs(60);
 pub(super) fn run(config: Option<&Path>, roles: &[Role]) -> Result<Exit, CliError> {
     let context = Context::load(config)?;
     context.refuse_what_this_build_lacks()?;
+    let _runtime = context.enter();
     let lock = DataLock::acquire(context.data_dir(), "run")?;
     let parts = build::parts(context.settings(), context.clock())?;
     context.block_on(serve(&context, roles, lock, parts))
 }
 
-async fn serve(context: &Context, roles: &[Role], mut lock: DataLock, parts: Parts) -> Result<Exit, CliError> {
+async fn serve(
+    context: &Context,
+    roles: &[Role],
+    mut lock: DataLock,
+    parts: Parts,
+) -> Result<Exit, CliError> {
     let settings = context.settings();
     let has = |role| roles.contains(&role);
     let (draining_sender, draining) = watch::channel(false);
@@ -36,18 +41,19 @@ async fn serve(context: &Context, roles: &[Role], mut lock: DataLock, parts: Par
     let stop_requested = Arc::new(Notify::new());
 
     let (the_loop, handle) = if has(Role::Ingest) {
-        let (the_loop, handle) = Loop::new(parts.limits, &parts.stores, parts.job_context.clone(), context.clock());
+        let (the_loop, handle) =
+            Loop::new(parts.limits, &parts.stores, parts.job_context.clone(), context.clock());
         (Some(tokio::spawn(the_loop.run())), Some(handle))
     } else {
         (None, None)
     };
-    let lifecycle = Arc::new(parts.lifecycle());
+    let lifecycle = Arc::clone(&parts.lifecycle);
     let app = Arc::new(App {
         stores: parts.stores.clone(),
         tenants: Arc::clone(&parts.tenants),
         handle: handle.clone(),
         metrics: Arc::clone(&parts.metrics),
-        ops: Ops::new(parts.stores.clone(), Arc::clone(&lifecycle)),
+        ops: Ops::new(parts.stores.clone(), lifecycle),
         intake: http::Intake::new(parts.intake_limits),
         tokens: tokens(settings.api.tokens_file.as_deref())?,
         allowed_origins: settings.api.allowed_origins.clone(),
@@ -69,10 +75,12 @@ async fn serve(context: &Context, roles: &[Role], mut lock: DataLock, parts: Par
     ];
     let housekeeping = has(Role::Lifecycle).then(|| {
         let every = settings.replay.migration.interval;
-        tokio::spawn(keep_house(lifecycle, parts, every, draining))
+        tokio::spawn(keep_house(parts, every, draining))
     });
 
-    let ended = until_stopped(the_loop, handle, &stop_requested, &draining_sender, settings.limits.shutdown_deadline).await;
+    let ended =
+        until_stopped(the_loop, handle, &stop_requested, &draining_sender, settings.limits.shutdown_deadline)
+            .await;
     let _ = draining_sender.send(true);
     let _ = closed_sender.send(true);
     if let Some(task) = housekeeping {
@@ -152,12 +160,12 @@ impl Signals {
 }
 
 /// Moves, ends and sweeps at the configured pace; cuts the log more often.
-async fn keep_house(lifecycle: Arc<Lifecycle>, parts: Parts, every: Duration, mut draining: watch::Receiver<bool>) {
+async fn keep_house(parts: Parts, every: Duration, mut draining: watch::Receiver<bool>) {
     let mut next_run = tokio::time::Instant::now();
     loop {
         if tokio::time::Instant::now() >= next_run {
             next_run = tokio::time::Instant::now() + every;
-            lifecycle.run_and_log().await;
+            parts.lifecycle.run_and_log().await;
         }
         parts.prune_log().await;
         let pause = HOUSEKEEPING.min(every);
@@ -175,7 +183,10 @@ fn tokens(file: Option<&Path>) -> Result<Tokens, CliError> {
     })?;
     let tokens = Tokens::parse(&text);
     if tokens.is_empty() {
-        return Err(CliError::new(Exit::Config, format!("api.tokens_file: {} holds no token", file.display())));
+        return Err(CliError::new(
+            Exit::Config,
+            format!("api.tokens_file: {} holds no token", file.display()),
+        ));
     }
     Ok(tokens)
 }

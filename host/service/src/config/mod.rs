@@ -100,6 +100,11 @@ fn text_of<'b>(name: &str, bytes: &'b [u8]) -> Result<&'b str, ConfigErrors> {
     })
 }
 
+/// Reads an age such as `90s` or `7d`; the error says what to write instead.
+pub fn parse_age(text: &str) -> Result<std::time::Duration, String> {
+    units::parse_time(text).map_err(|wrong| format!("{}; {}", wrong.what, wrong.help))
+}
+
 /// Whether reports may be coloured: on a terminal, unless `NO_COLOR` is set to anything.
 pub fn wants_colour(env: &Env<'_>, is_terminal: bool) -> bool {
     is_terminal && env("NO_COLOR").is_none_or(|value| value.is_empty())

@@ -23,7 +23,7 @@ use super::{App, error};
 use crate::ops::FeedBack;
 
 /// Bytes of one admin request: a page of records to ingest.
-pub const MAX_BODY_BYTES: usize = 128 << 20;
+const MAX_BODY_BYTES: usize = 128 << 20;
 
 pub(super) fn routes(token: &str) -> Router<Arc<App>> {
     let tokens = Tokens::parse(token);
@@ -117,7 +117,10 @@ pub struct LetterRequest {
 }
 
 /// The original record of a letter; 404 when neither letter nor source has it.
-async fn letter_payload(State(app): State<Arc<App>>, axum::Json(request): axum::Json<LetterRequest>) -> Response {
+async fn letter_payload(
+    State(app): State<Arc<App>>,
+    axum::Json(request): axum::Json<LetterRequest>,
+) -> Response {
     let Some(id) = LetterId::parse(&request.id) else {
         return error(StatusCode::BAD_REQUEST, "bad_request", "not topic/partition/offset");
     };
@@ -141,7 +144,10 @@ pub struct ReconcileRequest {
     pub grace_ms: u64,
 }
 
-async fn reconcile(State(app): State<Arc<App>>, axum::Json(request): axum::Json<ReconcileRequest>) -> Response {
+async fn reconcile(
+    State(app): State<Arc<App>>,
+    axum::Json(request): axum::Json<ReconcileRequest>,
+) -> Response {
     answer(app.ops.reconcile(request.repair, request.grace_ms).await)
 }
 
@@ -178,7 +184,10 @@ impl FeedBackRequest {
     }
 }
 
-async fn feed_back(State(app): State<Arc<App>>, axum::Json(request): axum::Json<FeedBackRequest>) -> Response {
+async fn feed_back(
+    State(app): State<Arc<App>>,
+    axum::Json(request): axum::Json<FeedBackRequest>,
+) -> Response {
     match request.parse() {
         Some(request) => answer(app.ops.feed_back(&request).await),
         None => error(StatusCode::BAD_REQUEST, "bad_request", "not a reason, or not a project id"),

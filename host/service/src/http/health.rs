@@ -47,7 +47,7 @@ pub struct Readiness {
 }
 
 /// Judges the service by the pipeline's books. `None`: the loop does not answer.
-pub fn readiness(status: Option<&Status>, has_loop: bool, draining: bool) -> Readiness {
+pub(super) fn readiness(status: Option<&Status>, has_loop: bool, draining: bool) -> Readiness {
     let mut checks = vec![Check {
         name: "running",
         ok: !draining,
@@ -105,8 +105,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
         None => None,
     };
     let readiness = readiness(status.as_ref(), app.handle.is_some(), *app.draining.borrow());
-    let code =
-        if readiness.status == "unready" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let code = if readiness.status == "unready" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     (code, axum::Json(readiness)).into_response()
 }
 

@@ -11,8 +11,10 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use replay_core::codec::CodecError;
 use replay_core::identity::ProjectId;
 use replay_core::record::intake::{IntakeError, from_sdk, unzip_body};
+use replay_core::reject::Reason;
 use replay_ports::PortError;
 
 use super::{App, cors, error, error_retry};
@@ -90,7 +92,11 @@ impl Drop for Ticket<'_> {
     }
 }
 
-pub(super) async fn post_chunk(State(app): State<Arc<App>>, headers: HeaderMap, request: Request) -> Response {
+pub(super) async fn post_chunk(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    request: Request,
+) -> Response {
     let response = match accept(&app, request).await {
         Ok(response) | Err(response) => response,
     };
@@ -101,15 +107,20 @@ pub(super) async fn post_chunk(State(app): State<Arc<App>>, headers: HeaderMap, 
 async fn accept(app: &Arc<App>, request: Request) -> Result<Response, Response> {
     if *app.draining.borrow() {
         let message = "the service is stopping; send again";
-        return Err(error_retry(StatusCode::SERVICE_UNAVAILABLE, "draining", message, Duration::from_secs(5)));
+        return Err(error_retry(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "draining",
+            message,
+            Duration::from_secs(5),
+        ));
     }
     let body = read_body(app, request).await?;
     let limits = app.intake.limits;
     let body = unzip_body(&body, limits.max_record_bytes).map_err(|error| refused(&error))?;
-    let project_of = |key: &str| app.tenants.project_of_key(key).cloned();
+    let project_of = |key: &str| app.tenants.by_key(key).cloned();
     let record = from_sdk(&body, project_of, limits.max_depth).map_err(|error| refused(&error))?;
     let _ticket = app.intake.enter(&record.project_id, record.record.len()).map_err(full)?;
-    let written = app.stores.source.append(record.record, unix_ms(), None).await;
+    let written = app.stores.source.append(record.record.into(), unix_ms(), None).await;
     written.map(|_| axum::Json(serde_json::json!({ "ok": true })).into_response()).map_err(unwritten)
 }
 
@@ -134,12 +145,19 @@ async fn read_body(app: &App, request: Request) -> Result<Bytes, Response> {
 }
 
 fn refused(why: &IntakeError) -> Response {
-    let status = match why {
-        IntakeError::UnknownKey => StatusCode::UNAUTHORIZED,
-        IntakeError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        IntakeError::BadZip | IntakeError::MissingKey | IntakeError::Reject(_) => StatusCode::BAD_REQUEST,
+    let (status, code) = match why {
+        IntakeError::UnknownKey => (StatusCode::UNAUTHORIZED, "unknown_project_key"),
+        IntakeError::MissingKey => (StatusCode::BAD_REQUEST, "missing_project_key"),
+        IntakeError::InvalidJson(_) => (StatusCode::BAD_REQUEST, Reason::InvalidJson.as_str()),
+        IntakeError::Field(reject) => (StatusCode::BAD_REQUEST, reject.reason.as_str()),
+        IntakeError::Compression(CodecError::Bomb { .. }) => {
+            (StatusCode::PAYLOAD_TOO_LARGE, Reason::TooLarge.as_str())
+        }
+        IntakeError::Compression(CodecError::Damaged { .. } | CodecError::Encoder { .. }) => {
+            (StatusCode::BAD_REQUEST, Reason::InvalidCompression.as_str())
+        }
     };
-    error(status, why.code(), &why.to_string())
+    error(status, code, &why.to_string())
 }
 
 fn full(full: Full) -> Response {

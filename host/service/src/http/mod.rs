@@ -18,16 +18,16 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
+use crate::config::Tenants;
 use crate::observe::Metrics;
 use crate::ops::Ops;
 use crate::run::Handle;
 use crate::stores::Stores;
-use crate::tenants::Tenants;
 
 pub use admin::{EraseRequest, FeedBackRequest, LetterRequest, MigrateRequest, ReconcileRequest};
 pub use auth::Tokens;
-pub use health::{Check, Readiness, readiness};
-pub use intake::{IntakeLimits, Intake};
+pub use health::{Check, Readiness};
+pub use intake::{Intake, IntakeLimits};
 
 /// What all handlers share.
 pub struct App {
@@ -54,7 +54,12 @@ pub struct App {
 }
 
 /// Serves the public routes until `stop` says so. `with_intake`: this process has the role `http`.
-pub async fn serve(listener: TcpListener, app: Arc<App>, with_intake: bool, stop: watch::Receiver<bool>) -> std::io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    with_intake: bool,
+    stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
     let mut router = Router::new()
         .route("/livez", get(health::live))
         .route("/healthz", get(health::live))

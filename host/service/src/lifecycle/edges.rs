@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use replay_core::archive::{Parsed, TAIL_LEN, read_index, row_of};
-use replay_core::codec;
-use replay_core::lifecycle::{Answer, Ask, ObjectHead, ObjectLook, WritePlan};
-use replay_core::row::Codec;
+use replay_core::archive::{ArchiveRow, FORMAT_VERSION, Parsed, TAIL_LEN, read_index, row_of};
+use replay_core::codec::{self, Codec, Encoding, Recompress, Scratch};
+use replay_core::lifecycle::{Answer, Ask, AssembleError, ObjectHead, ObjectLook, WritePlan};
+use replay_core::time::iso8601;
 use replay_ports::{ArchiveFilter, ColdStore, PortError, PutOutcome};
 
 use crate::stores::Stores;
@@ -41,7 +41,9 @@ impl Edges {
             Ask::SessionAges { oldest_before_ms, after, limit } => {
                 Answer::Ages(hot.session_ages(oldest_before_ms, after.as_ref(), limit).await?)
             }
-            Ask::DeleteCopies { session, copies } => Answer::Count(hot.delete_copies(&session, &copies).await?),
+            Ask::DeleteCopies { session, copies } => {
+                Answer::Count(hot.delete_copies(&session, &copies).await?)
+            }
             Ask::EraseCopies(tombstone) => Answer::Count(hot.erase(&tombstone).await?),
             Ask::CountErasableCopies(tombstone) => Answer::Count(hot.count_erasable(&tombstone).await?),
             Ask::ArchiveRows(session) => Answer::Rows(hot.archive_rows(&session).await?),
@@ -71,7 +73,9 @@ impl Edges {
     async fn carry_out_cold(&self, ask: Ask) -> Result<Answer, PortError> {
         let Some(cold) = &self.stores.cold else { return without_cold(&ask) };
         Ok(match ask {
-            Ask::LookAt { object_key, verify } => Answer::Object(look_at(&**cold, &object_key, verify).await?),
+            Ask::LookAt { object_key, verify } => {
+                Answer::Object(look_at(&**cold, &object_key, verify).await?)
+            }
             Ask::Head { object_key } => Answer::Heads(cold.head(&object_key).await?.into_iter().collect()),
             Ask::ListObjects { prefix, after, limit } => {
                 Answer::Heads(cold.list(&prefix, after.as_deref(), limit).await?)
@@ -108,7 +112,9 @@ impl Edges {
             Ok(Ok(built)) => built,
             Ok(Err(AssembleError::SourceChanged)) => return Ok(Answer::SourceChanged),
             Ok(Err(error)) => return Ok(Answer::Failed { what: error.to_string() }),
-            Err(_) => return Ok(Answer::Failed { what: "assembling the object panicked; see the log".into() }),
+            Err(_) => {
+                return Ok(Answer::Failed { what: "assembling the object panicked; see the log".into() });
+            }
         };
         let row = built.row;
         let metadata = [
@@ -129,7 +135,8 @@ async fn look_at(cold: &dyn ColdStore, object_key: &str, verify: bool) -> Result
     let (tag, row) = if verify {
         let Some((tag, object)) = cold.get(object_key).await? else { return Ok(ObjectLook::Absent) };
         let key = object_key.to_owned();
-        let row = tokio::task::spawn_blocking(move || row_of(key, &object).map_err(|error| error.to_string()));
+        let row =
+            tokio::task::spawn_blocking(move || row_of(key, &object).map_err(|error| error.to_string()));
         (tag, row.await.unwrap_or_else(|_| Err("reading the object panicked".to_owned())))
     } else {
         let row = read_tail(cold, &head).await?;
@@ -143,18 +150,18 @@ async fn look_at(cold: &dyn ColdStore, object_key: &str, verify: bool) -> Result
 
 /// The index alone, from the object's end. `Err` inside: it does not read as an object.
 async fn read_tail(cold: &dyn ColdStore, head: &ObjectHead) -> Result<Result<ArchiveRow, String>, PortError> {
-    let mut from = head.size.saturating_sub(TAIL_LEN as u64);
+    let mut from = head.size.saturating_sub(TAIL_LEN);
     loop {
         let Some(tail) = cold.get_range(&head.key, &head.tag, from..head.size).await? else {
             return Ok(Err("the object changed while it was read".to_owned()));
         };
         match read_index(&tail, head.size) {
-            Ok(Parsed::Index { header, index }) => {
+            Ok(Parsed::Index(header, index)) => {
                 let (object_key, object_size, sha256) = (head.key.clone(), head.size, [0; 32]);
                 return Ok(Ok(ArchiveRow { header, object_key, object_size, sha256, index }));
             }
-            Ok(Parsed::Needs { from: earlier }) if earlier < from => from = earlier,
-            Ok(Parsed::Needs { .. }) => return Ok(Err("the index asks for more than there is".to_owned())),
+            Ok(Parsed::ReadFrom(earlier)) if earlier < from => from = earlier,
+            Ok(Parsed::ReadFrom(_)) => return Ok(Err("the index asks for more than there is".to_owned())),
             Err(error) => return Ok(Err(error.to_string())),
         }
     }

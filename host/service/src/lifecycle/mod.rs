@@ -2,16 +2,15 @@
 
 mod edges;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use replay_core::guards::Guards;
 use replay_core::identity::SessionKey;
 use replay_core::lifecycle::{
-    Erasure, ErasureEnd, ErasureSettings, ErasureSweep, Machine, Migration, MigrationReport, MigrationSettings,
-    MoveEnd, MoveSettings, Reconcile, ReconcileSettings, RetentionPolicy, RetentionReport, RetentionSettings,
-    RetentionSweep, SessionMove, Share, Step,
+    Erasure, ErasureEnd, ErasureSettings, ErasureSweep, FindingKind, Machine, Migration, MigrationReport,
+    MigrationSettings, MoveEnd, MoveSettings, Reconcile, ReconcileSettings, RetentionPolicy, RetentionReport,
+    RetentionSettings, RetentionSweep, SessionMove, Share, Step,
 };
 use replay_core::row::Codec;
 use replay_core::tombstone::EraseScope;
@@ -75,10 +74,18 @@ impl Lifecycle {
             back_off_ms: BACK_OFF_MS,
             max_back_off_ms: MAX_BACK_OFF_MS,
             seed,
-            guards: Guards::all(),
+            guards: Guards::ALL,
         });
         let edges = Edges { stores, level: settings.level, max_raw_bytes: settings.max_raw_bytes };
-        Self { edges, settings, clock, metrics, seed, migration: Mutex::new(migration), deleting: Mutex::new(()) }
+        Self {
+            edges,
+            settings,
+            clock,
+            metrics,
+            seed,
+            migration: Mutex::new(migration),
+            deleting: Mutex::new(()),
+        }
     }
 
     /// Moves what is due, ends what is over, and sweeps after erasures.
@@ -93,9 +100,11 @@ impl Lifecycle {
         note_retention(&mut report, self.drive(&mut sweep).await);
         let mut sweep = ErasureSweep::new(self.erasure("sweeper"));
         let swept = self.drive(&mut sweep).await;
-        for what in swept.failures {
-            report.failures.push(("erasure sweep".to_owned(), what));
+        for erased in &swept.found {
+            self.edges.stores.hot.append_audit(&erased.audit).await?;
         }
+        report.failures.extend(swept.incomplete.into_iter().map(|(scope, what)| (scope.to_string(), what)));
+        report.failures.extend(swept.failed.map(|what| ("erasure sweep".to_owned(), what)));
         self.count(&report);
         Ok(report)
     }
@@ -133,7 +142,7 @@ impl Lifecycle {
         let settings = MoveSettings {
             cold_codec: self.settings.cold_codec,
             cold_retention_ms: self.settings.policy.of(&session.project_id).cold_ms,
-            guards: Guards::all(),
+            guards: Guards::ALL,
         };
         let mut report = MoveReport::default();
         let name = session.to_string();
@@ -161,11 +170,10 @@ impl Lifecycle {
         let end = self.drive(&mut Erasure::new(scope, self.erasure(actor))).await;
         let (report, verified) = match end {
             ErasureEnd::Erased(report) => (report, true),
-            ErasureEnd::Unverified { report, what } => {
+            ErasureEnd::Incomplete { report, what } => {
                 tracing::error!(target, what, "an erasure is not complete; the sweeper goes on with it");
                 (report, false)
             }
-            ErasureEnd::Failed { what } => return Err(PortError::unavailable(what)),
         };
         let bytes = report.copy_bytes + report.object_bytes + report.letter_bytes;
         self.edges.stores.hot.append_audit(&report.audit).await?;
@@ -181,14 +189,22 @@ impl Lifecycle {
             repair,
             grace_ms,
             batch_size: self.settings.batch_size,
-            guards: Guards::all(),
+            // A row whose chunks are nowhere else is the last trace of a loss: a person decides.
+            forget_lost: false,
         };
         let report = self.drive(&mut Reconcile::new(settings)).await;
-        if let Some(what) = report.stopped {
+        if let Some(what) = report.failed {
             return Err(PortError::unavailable(what));
         }
-        let findings = report.findings.iter().map(|finding| (finding.object_key.clone(), finding.to_string()));
-        Ok(ReconcileReport { checked: report.checked, findings: findings.collect(), repaired: report.repaired })
+        let findings =
+            report.findings.iter().map(|finding| (finding.object_key.clone(), what_is_wrong(finding.kind)));
+        Ok(ReconcileReport {
+            objects: report.objects,
+            rows: report.rows,
+            findings: findings.collect(),
+            found: report.found,
+            repaired: report.findings.iter().filter(|finding| finding.repaired).count() as u64,
+        })
     }
 
     async fn drive<M: Machine>(&self, machine: &mut M) -> M::End {
@@ -212,7 +228,7 @@ impl Lifecycle {
             letter_retention_ms: millis(self.settings.letter_retention),
             tombstone_retention_ms: millis(self.settings.tombstone_retention),
             batch_size: self.settings.batch_size,
-            guards: Guards::all(),
+            guards: Guards::ALL,
         }
     }
 
@@ -223,7 +239,7 @@ impl Lifecycle {
             back_off_ms: BACK_OFF_MS,
             max_back_off_ms: MAX_BACK_OFF_MS,
             seed: self.seed,
-            guards: Guards::all(),
+            guards: Guards::ALL,
         }
     }
 
@@ -252,7 +268,8 @@ impl Lifecycle {
 /// What a move would do now: the sessions that are due.
 pub async fn plan(hot: &dyn HotStore, policy: &RetentionPolicy, now_ms: u64) -> Result<Vec<PlannedMove>> {
     const PAGE: usize = 500;
-    let oldest_before_ms = now_ms.saturating_sub(policy.shortest_hot_ms());
+    let hot_ms = policy.projects.values().map(|retention| retention.hot_ms);
+    let oldest_before_ms = now_ms.saturating_sub(hot_ms.fold(policy.default.hot_ms, u64::min));
     let mut planned = Vec::new();
     let mut after: Option<SessionKey> = None;
     loop {
@@ -286,6 +303,20 @@ fn note_retention(report: &mut MoveReport, run: RetentionReport) {
     report.objects_expired = run.objects;
     report.letters_expired = run.letters;
     report.failures.extend(run.failures.into_iter().map(|what| ("retention".to_owned(), what)));
+}
+
+fn what_is_wrong(kind: FindingKind) -> String {
+    let text = match kind {
+        FindingKind::OrphanObject => "an object without an archive row",
+        FindingKind::StaleRow => "an archive row that is older than its object",
+        FindingKind::RowWithoutObject => "an archive row without an object; nothing is lost",
+        FindingKind::LostObject => "an archive row without an object, and its chunks are nowhere else",
+        FindingKind::ObjectOlderThanRow => "an object that is older than its row: the cold store went back",
+        FindingKind::DamagedObject => "an object that does not read",
+        FindingKind::ErasedObject => "an object of an erased session",
+        FindingKind::ForeignKey => "a key that is none of ours",
+    };
+    text.to_owned()
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -75,7 +75,8 @@ impl Metrics {
                 record_lag(status, end_offsets);
             }
             for (code, count) in &*self.intake.lock().unwrap_or_else(PoisonError::into_inner) {
-                metrics::counter!("replay_intake_requests_total", "code" => code.to_string()).absolute(*count);
+                metrics::counter!("replay_intake_requests_total", "code" => code.to_string())
+                    .absolute(*count);
             }
             record_lifecycle(&self.lifecycle());
         });
@@ -115,7 +116,8 @@ fn record_pipeline(status: &Status) {
 fn record_lag(status: &Status, end_offsets: &[(u32, u64)]) {
     for books in &status.partitions {
         let partition = books.partition.to_string();
-        let end = end_offsets.iter().find(|(number, _)| *number == books.partition).map_or(0, |(_, end)| *end);
+        let end =
+            end_offsets.iter().find(|(number, _)| *number == books.partition).map_or(0, |(_, end)| *end);
         let lag = end.saturating_sub(books.committed) as f64;
         metrics::gauge!("replay_partition_lag_records", "partition" => partition.clone()).set(lag);
         let age_s = books.pinned_by.map_or(0.0, |(_, age_ms, _)| age_ms as f64 / 1_000.0);

@@ -3,31 +3,28 @@
 mod letter_log;
 mod metrics;
 
-use std::io::IsTerminal;
+use tracing_subscriber::filter::LevelFilter;
 
-use tracing_subscriber::EnvFilter;
+use crate::config::{LogFormat, LogLevel};
 
 pub use letter_log::LetterLog;
 pub use metrics::{LifecycleCounts, Metrics, edges};
 
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// Starts logging to stderr. `filter` is a `tracing` filter such as `info` or `replay_processor=debug`.
-pub fn init_logging(format: LogFormat, filter: &str, color: bool) {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+/// Starts logging to stderr.
+pub fn init_logging(format: LogFormat, level: LogLevel, colour: bool) {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(level)
         .with_writer(std::io::stderr)
         .with_target(false)
-        .with_ansi(color && std::io::stderr().is_terminal());
-    // A second start in one process (tests) keeps the first.
+        .with_ansi(colour);
+    // A second start in one process keeps the first.
     let _ = match format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),

@@ -19,7 +19,9 @@ use crate::lifecycle::Lifecycle;
 use crate::stores::Stores;
 
 pub use feed_back::FeedBack;
-pub use reports::{EraseReport, FeedBackReport, FedBack, IngestReport, MoveReport, PlannedMove, ReconcileReport};
+pub use reports::{
+    EraseReport, FedBack, FeedBackReport, IngestReport, MoveReport, PlannedMove, ReconcileReport,
+};
 
 /// Appends under way at a time during `ingest`.
 const APPENDS_AT_A_TIME: usize = 64;
@@ -75,12 +77,14 @@ impl Ops {
 
     /// Appends records, one a line, to the source; each is durable when this returns.
     pub async fn ingest(&self, lines: &[u8]) -> Result<IngestReport> {
-        let records = lines
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.trim_ascii().is_empty())
-            .map(|line| self.stores.source.append(Bytes::copy_from_slice(line), unix_ms(), None));
+        let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+        let records: Vec<Bytes> = lines.map(Bytes::copy_from_slice).collect();
+        let append = |record| {
+            let source = Arc::clone(&self.stores.source);
+            async move { source.append(record, unix_ms(), None).await }
+        };
         // Many at a time share one flush to the disk; in the order of the lines.
-        let mut appends = stream::iter(records).buffered(APPENDS_AT_A_TIME);
+        let mut appends = stream::iter(records).map(append).buffered(APPENDS_AT_A_TIME);
         let mut report = IngestReport::default();
         while let Some(appended) = appends.next().await {
             match appended {

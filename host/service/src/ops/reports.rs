@@ -59,10 +59,14 @@ pub struct PlannedMove {
 /// Of `migrate reconcile`: what is wrong, one line each.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReconcileReport {
-    /// Objects and rows compared.
-    pub checked: u64,
+    /// Objects compared.
+    pub objects: u64,
+    /// Archive rows compared.
+    pub rows: u64,
     /// What did not fit: the object's key and what is wrong with it.
     pub findings: Vec<(String, String)>,
+    /// How many there are; at most 10,000 are named.
+    pub found: u64,
     /// How many were mended.
     pub repaired: u64,
 }

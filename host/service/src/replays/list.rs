@@ -57,8 +57,15 @@ pub async fn list_sessions(
     after: Option<SessionKey>,
     limit: usize,
 ) -> Result<Vec<SessionRow>, ReadError> {
-    let mut hot = HotCursor { store: replays.hot(), filter, after: after.clone(), page: VecDeque::new(), ended: false };
-    let mut cold = ColdCursor { store: replays.hot(), filter, after: after.map(|key| (key, MAX_KEY.to_owned())), page: VecDeque::new(), ended: false };
+    let mut hot =
+        HotCursor { store: replays.hot(), filter, after: after.clone(), page: VecDeque::new(), ended: false };
+    let mut cold = ColdCursor {
+        store: replays.hot(),
+        filter,
+        after: after.map(|key| (key, MAX_KEY.to_owned())),
+        page: VecDeque::new(),
+        ended: false,
+    };
     let mut rows = Vec::new();
     while rows.len() < limit {
         let hot_key = hot.peek().await?;

@@ -8,5 +8,5 @@
 mod list;
 mod read;
 
-pub use list::{SessionRow, State, list_sessions};
-pub use read::{Place, PlayedChunk, Playback, ReadError, Replays};
+pub use list::list_sessions;
+pub use read::{Place, PlayedChunk, ReadError, Replays};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use replay_core::archive::ArchiveRow;
-use replay_core::codec::{self, CodecError};
+use replay_core::codec::{self, CodecError, Scratch};
 use replay_core::identity::{ChunkKey, SessionKey};
 use replay_core::row::{ChunkMeta, CopyId};
 use replay_core::winner::{ContentHash, winners};
@@ -125,7 +125,8 @@ impl Replays {
         let mut count = 0;
         for _ in 0..MAX_LOOKS {
             let playback = self.open(session).await?;
-            let rest: Vec<_> = playback.chunks.into_iter().filter(|chunk| Some(chunk.meta.key) > played).collect();
+            let rest: Vec<_> =
+                playback.chunks.into_iter().filter(|chunk| Some(chunk.meta.key) > played).collect();
             let mut steady = true;
             for page in rest.chunks(HOT_PAGE) {
                 let mut fetched = self.fetch(session, page).await?;
@@ -149,22 +150,12 @@ impl Replays {
         Err(ReadError::Unsteady)
     }
 
-    /// One chunk's stored bytes by its place in order of play.
-    pub async fn read_one(&self, session: &SessionKey, position: usize) -> Result<Option<(ChunkMeta, Bytes)>, ReadError> {
-        for _ in 0..MAX_LOOKS {
-            let Some(chunk) = self.open(session).await?.chunks.into_iter().nth(position) else { return Ok(None) };
-            let mut fetched = self.fetch(session, std::slice::from_ref(&chunk)).await?;
-            if let Some(data) = fetched.remove(&chunk.meta.key) {
-                return Ok(Some((chunk.meta, data)));
-            }
-        }
-        Err(ReadError::Unsteady)
-    }
-
     /// The chunk's events: one JSON array, decompressed.
     pub fn events(&self, meta: &ChunkMeta, data: &[u8]) -> Result<Vec<u8>, ReadError> {
         let damaged = |error: CodecError| damaged("the store", meta, error.to_string());
-        codec::decompress(meta.codec, data, self.max_raw_bytes).map_err(damaged)
+        let mut scratch = Scratch::new();
+        let events = codec::decompress(&mut scratch, meta.codec, data, self.max_raw_bytes);
+        events.map(<[u8]>::to_vec).map_err(damaged)
     }
 
     /// The bytes of these chunks that are still where they were.
@@ -196,7 +187,9 @@ impl Replays {
                 tags.insert(object_key, tag);
             }
             let Some(Some(tag)) = tags.get(object_key.as_str()) else { continue };
-            let Some(data) = cold.get_range(object_key, tag, *offset..offset + length).await? else { continue };
+            let Some(data) = cold.get_range(object_key, tag, *offset..offset + length).await? else {
+                continue;
+            };
             // Bytes that do not fit may be those of a newer object, whose row this read has not seen.
             if ContentHash::of(&data) == *member_hash {
                 fetched.insert(chunk.meta.key, data);
@@ -233,4 +226,3 @@ fn damaged(place: &str, meta: &ChunkMeta, why: String) -> ReadError {
         why,
     }
 }
-

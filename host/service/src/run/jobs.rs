@@ -6,6 +6,7 @@ use bytes::Bytes;
 use replay_core::codec::Encoding;
 use replay_core::dead_letter::{DeadLetter, LetterId};
 use replay_core::decode::{DecodeLimits, decode};
+use replay_core::lifecycle::RetentionPolicy;
 use replay_core::pipeline::{Chunk, ChunkHead, Decoded, Letter, Outcome, Row, Verdict, Work};
 use replay_core::reject::{Reason, Reject, Skip};
 use replay_core::row::{ChunkMeta, ChunkRow};
@@ -13,21 +14,25 @@ use replay_core::winner::{ContentHash, Version};
 use replay_ports::{PortError, Source};
 
 use crate::clock::unix_ms;
+use crate::config::Tenants;
 use crate::observe::LetterLog;
 use crate::stores::Stores;
-use crate::tenants::Tenants;
 
-pub use replay_core::codec::Scratch;
+pub(super) use replay_core::codec::Scratch;
 
 /// What the jobs need to know of the config.
 #[derive(Clone)]
 pub struct JobContext {
+    /// Threads for what costs CPU.
+    pub threads: usize,
     /// Bounds on one record.
     pub limits: DecodeLimits,
     /// How chunks are stored.
     pub encoding: Encoding,
-    /// The tenants and their retention.
+    /// The tenants.
     pub tenants: Arc<Tenants>,
+    /// How long what stays where.
+    pub policy: Arc<RetentionPolicy>,
     /// When a dead letter holds the original record.
     pub letters: LetterPolicy,
     /// Says what became a dead letter, without flooding the log.
@@ -44,7 +49,7 @@ pub struct LetterPolicy {
 }
 
 /// A job that costs CPU and touches nothing outside.
-pub fn cpu(context: &JobContext, scratch: &mut Scratch, work: Work<Bytes>) -> Outcome<Bytes> {
+pub(super) fn cpu(context: &JobContext, scratch: &mut Scratch, work: Work<Bytes>) -> Outcome<Bytes> {
     match work {
         Work::Decode { received_at_ms, raw } => {
             Outcome::Decoded(decode_job(context, scratch, received_at_ms, &raw))
@@ -60,7 +65,7 @@ pub fn cpu(context: &JobContext, scratch: &mut Scratch, work: Work<Bytes>) -> Ou
 }
 
 /// A job that asks a store.
-pub async fn edge(
+pub(super) async fn edge(
     stores: &Stores,
     context: &JobContext,
     work: Work<Bytes>,
@@ -88,7 +93,12 @@ pub async fn edge(
     }
 }
 
-fn decode_job(context: &JobContext, scratch: &mut Scratch, received_at_ms: u64, raw: &Bytes) -> Decoded<Bytes> {
+fn decode_job(
+    context: &JobContext,
+    scratch: &mut Scratch,
+    received_at_ms: u64,
+    raw: &Bytes,
+) -> Decoded<Bytes> {
     let chunk = match decode(raw, &context.limits, &context.encoding, scratch) {
         Ok(chunk) => chunk,
         Err(rejected) => {
@@ -99,14 +109,15 @@ fn decode_job(context: &JobContext, scratch: &mut Scratch, received_at_ms: u64, 
             };
         }
     };
-    let Some(tenant) = context.tenants.get(&chunk.project_id) else {
+    if context.tenants.of(&chunk.project_id).is_none() {
         return Decoded::Reject {
             reject: Reject::new(Reason::UnknownTenant, "the project is not listed under `tenants`"),
             project_id: Some(chunk.project_id),
             session_id: Some(chunk.session_id),
         };
-    };
-    if received_at_ms.saturating_add(tenant.kept_ms()) < unix_ms() {
+    }
+    let kept_ms = context.policy.of(&chunk.project_id).total_ms();
+    if received_at_ms.saturating_add(kept_ms) < unix_ms() {
         return Decoded::Skip(Skip::Expired);
     }
     let session =
@@ -128,7 +139,8 @@ fn decode_job(context: &JobContext, scratch: &mut Scratch, received_at_ms: u64, 
 /// What a chain without plugins makes of a chunk.
 fn store_as_is(context: &JobContext, chunk: Chunk<Bytes>) -> Verdict<Bytes> {
     let Chunk { origin, head, data } = chunk;
-    let chain_revision = context.tenants.get(&head.session.project_id).map_or(0, |tenant| tenant.chain_revision);
+    let chain_revision =
+        context.tenants.of(&head.session.project_id).map_or(0, |tenant| tenant.chain_revision);
     let content_hash = ContentHash::of(&data);
     let meta = ChunkMeta {
         project_id: head.session.project_id,

@@ -19,8 +19,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock::Clock;
 use crate::stores::Stores;
 
-pub use jobs::{Chains, JobContext};
-pub use workers::Workers;
+pub use jobs::{JobContext, LetterPolicy};
+use workers::Workers;
 
 /// How long the loop may go without a turn before `/livez` says no.
 pub const LIVE_WITHIN: Duration = Duration::from_secs(10);
@@ -89,9 +89,9 @@ impl Loop {
         let last_turn_ms = Arc::new(AtomicU64::new(clock.mono_ms()));
         let jitter_seed = u64::from(std::process::id()) << 32 | u64::from(clock.now().unix_ms as u32);
         let this = Self {
-            pipeline: Pipeline::new(limits, jitter_seed, Guards::all()),
+            pipeline: Pipeline::new(limits, jitter_seed, Guards::ALL),
             source: Arc::clone(&stores.source),
-            workers: Workers::new(limits.decode_jobs.max(limits.transform_jobs), stores.clone(), context),
+            workers: Workers::new(stores.clone(), context),
             asks,
             last_turn_ms: Arc::clone(&last_turn_ms),
             clock,

@@ -20,7 +20,7 @@ const EDGE_TIMEOUT: Duration = Duration::from_secs(60);
 type Done = (JobId, Outcome<Bytes>);
 
 /// The pool. How much runs at a time is bounded by the pipeline.
-pub struct Workers {
+pub(super) struct Workers {
     stores: Stores,
     context: JobContext,
     cpu_jobs: std_mpsc::Sender<(JobId, Work<Bytes>)>,
@@ -29,15 +29,16 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// `threads` plain threads, which end when the pool is dropped.
-    pub fn new(threads: usize, stores: Stores, context: JobContext) -> Self {
+    /// Starts the threads; they end when the pool is dropped.
+    pub(super) fn new(stores: Stores, context: JobContext) -> Self {
         let (cpu_jobs, queue) = std_mpsc::channel();
         let (done_sender, done) = mpsc::unbounded_channel();
         let queue = Arc::new(Mutex::new(queue));
-        for number in 0..threads.max(1) {
+        for number in 0..context.threads.max(1) {
             let (queue, done, context) = (Arc::clone(&queue), done_sender.clone(), context.clone());
             let name = format!("replay-cpu-{number}");
-            let spawned = std::thread::Builder::new().name(name).spawn(move || cpu_thread(&queue, &done, &context));
+            let spawned =
+                std::thread::Builder::new().name(name).spawn(move || cpu_thread(&queue, &done, &context));
             if let Err(error) = spawned {
                 // With one thread the work is done slower; with none it would never be done.
                 assert!(number > 0, "cannot start a worker thread: {error}");
@@ -49,7 +50,7 @@ impl Workers {
     }
 
     /// Starts one job and returns at once.
-    pub fn start(&self, job: JobId, work: Work<Bytes>) {
+    pub(super) fn start(&self, job: JobId, work: Work<Bytes>) {
         if matches!(work, Work::Decode { .. } | Work::Transform { .. }) {
             // The threads live as long as the sender does.
             let _ = self.cpu_jobs.send((job, work));
@@ -75,7 +76,7 @@ impl Workers {
     }
 
     /// The next job that ended. Cancel-safe.
-    pub async fn done(&mut self) -> Done {
+    pub(super) async fn done(&mut self) -> Done {
         match self.done.recv().await {
             Some(done) => done,
             // Cannot happen: this struct holds a sender.

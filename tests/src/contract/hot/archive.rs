@@ -26,6 +26,7 @@ fn row(session: &SessionKey, object_key: &str, generation: u64, expires_at_ms: u
         has_full_snapshot: number == 0,
         version: Version::new(3, number, ContentHash(u64::MAX - number)),
         content_hash: ContentHash(u64::MAX - number),
+        member_hash: ContentHash(u64::MAX / 2 + number),
     };
     ArchiveRow {
         header: ObjectHeader {
