@@ -1,6 +1,6 @@
 //! Every key of the configuration file, with its kind, bounds, default and documentation.
 //!
-//! This is the only place where a default is written. What is said here is what the YAML says;
+//! With its parts `stores`, `plugins` and `tenants` the only place where a default is written. What is said here is what the YAML says;
 //! `settings` turns it into what the program may rely on.
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,17 +9,13 @@ use std::time::Duration;
 
 use replay_core::row::Codec;
 
-use super::leaf::{Choice, Properties, address, choice, count, flag, path, secret, size, text_of, time};
+use super::leaf::{Choice, address, choice, count, flag, path, size, text_of, time};
 use super::plugins::Plugins;
-use super::rules::{
-    ProjectLabel, bucket, host_and_port, identifier, origin, project_label, topic, url, word,
-};
-use super::secret::Secret;
+use super::rules::{ProjectLabel, origin, project_label, topic};
 use super::section::{choices, if_present, nested, section};
+use super::stores::{ClickHouseFile, ColdFile, Embedded, HotFile, Kafka, MinioFile, SourceFile};
 use super::tenants::{TenantsFile, TenantsKind};
-use super::units::{DAY, GIB, HOUR, KIB, MIB, MINUTE, SECOND};
-
-const MS: Duration = Duration::from_millis(1);
+use super::units::{DAY, GIB, HOUR, KIB, MIB, MINUTE, MS, SECOND};
 
 section! {
     /// The configuration of the replay processor.
@@ -108,130 +104,6 @@ section! {
 }
 
 section! {
-    /// The S3-compatible store.
-    pub(super) MinioFile {
-        /// Host and port, without a scheme.
-        endpoint: Option<String> = text_of(host_and_port).optional(),
-        /// Access key. Without keys the AWS credential chain is asked.
-        access_key: Option<Secret> = secret().optional(),
-        /// File that holds the access key.
-        access_key_file: Option<PathBuf> = path().optional(),
-        /// Secret key.
-        secret_key: Option<Secret> = secret().optional(),
-        /// File that holds the secret key.
-        secret_key_file: Option<PathBuf> = path().optional(),
-        /// The bucket; it must exist.
-        bucket: String = text_of(bucket).or("gosight-replays".into()),
-        /// Region named in signatures.
-        region: String = text_of(word).or("us-east-1".into()),
-        /// HTTPS instead of HTTP.
-        use_ssl: bool = flag().or(false),
-    }
-}
-
-section! {
-    /// Where records come from.
-    pub(super) SourceFile {
-        /// `kafka`, or the `local` log. Default: kafka if its section is there.
-        kind: Option<SourceKind> = choice().optional(),
-    }
-}
-
-choices! {
-    /// Where records come from.
-    pub(super) SourceKind {
-        /// A Kafka topic.
-        Kafka = "kafka",
-        /// The log in `embedded.dir`, fed over HTTP and by `ingest`.
-        Local = "local",
-    }
-}
-
-section! {
-    /// Where chunks are kept first.
-    pub(super) HotFile {
-        /// `clickhouse`, or `sqlite` in `embedded.dir`. Default: clickhouse if its section is there.
-        kind: Option<HotKind> = choice().optional(),
-    }
-}
-
-choices! {
-    /// Where chunks are kept first.
-    pub(super) HotKind {
-        /// A ClickHouse server.
-        ClickHouse = "clickhouse",
-        /// A SQLite file.
-        Sqlite = "sqlite",
-    }
-}
-
-section! {
-    /// Where sessions are kept later.
-    pub(super) ColdFile {
-        /// `s3`, a `dir`, or `none`. Default: s3 if the section `minio` is there.
-        kind: Option<ColdKind> = choice().optional(),
-        /// The directory of kind `dir`. Default: `cold` in `embedded.dir`.
-        dir: Option<PathBuf> = path().optional(),
-        /// How objects are compressed. Default: as `replay.compression`, so that moving costs none.
-        codec: Option<Codec> = choice().optional(),
-    }
-}
-
-choices! {
-    /// Where sessions are kept later.
-    pub(super) ColdKind {
-        /// An S3-compatible store.
-        S3 = "s3",
-        /// A directory.
-        Dir = "dir",
-        /// Nowhere: they are deleted after `hot_retention_days`.
-        None = "none",
-    }
-}
-
-section! {
-    /// The stores inside the process.
-    pub Embedded {
-        /// Their directory. Relative paths start at the working directory.
-        dir: PathBuf = path().or("./data".into()),
-        /// How long the local log keeps what is committed.
-        log_retention: Duration = time().within(SECOND, 365 * DAY).or(DAY),
-        /// Size at which the local log starts a new segment.
-        log_segment_bytes: u64 = size().within(MIB, 4 * GIB).or(64 * MIB),
-    }
-}
-
-section! {
-    /// The Kafka cluster.
-    pub Kafka {
-        /// Host and port of some brokers.
-        brokers: Vec<String> = text_of(host_and_port).list(vec!["kafka:9092".into()]).not_empty(),
-        /// The topic of the records.
-        topic: String = text_of(topic).or("gosight.replay.chunks".into()),
-        /// The consumer group.
-        group: String = text_of(word).or("gosight-replay-processor".into()),
-        /// More properties for librdkafka, such as `sasl.password`; never printed.
-        properties: std::collections::BTreeMap<String, Secret> = Properties,
-    }
-}
-
-section! {
-    /// The ClickHouse server.
-    pub(super) ClickHouseFile {
-        /// HTTP address.
-        url: String = text_of(url).or("http://clickhouse:8123".into()),
-        /// The database; it must exist.
-        database: String = text_of(identifier).or("gosight".into()),
-        /// User.
-        user: String = text_of(word).or("default".into()),
-        /// Password; none if left out.
-        password: Option<Secret> = secret().optional(),
-        /// File that holds the password.
-        password_file: Option<PathBuf> = path().optional(),
-    }
-}
-
-section! {
     /// The HTTP side.
     pub Api {
         /// Address to listen on. Wider than loopback needs `tokens_file`.
@@ -298,6 +170,10 @@ section! {
         max_session_age: Duration = time().within(100 * MS, DAY).or(5 * MINUTE),
         /// Time to store what is in hand when told to stop.
         shutdown_deadline: Duration = time().within(SECOND, HOUR).or(25 * SECOND),
+        /// First wait after a failure; it doubles with each further one.
+        back_off: Duration = time().within(MS, HOUR).or(500 * MS),
+        /// Longest wait between two tries.
+        max_back_off: Duration = time().within(MS, HOUR).or(MINUTE),
         /// Threads for decoding, plugins and compression.
         workers: usize = count().within(1, 1024).or_derived(cores(), "the number of cores"),
         /// Jobs handed to the workers and not yet answered.

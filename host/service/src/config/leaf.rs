@@ -266,7 +266,7 @@ impl Kind for Properties {
     type Out = BTreeMap<String, Secret>;
 
     fn read(&self, node: &Node, path: &str, problems: &mut Problems) -> Option<Self::Out> {
-        if node.is_null() {
+        if node.is_null() || node.is_broken() {
             return Some(BTreeMap::new());
         }
         if !matches!(node.data, Data::Map(_)) {

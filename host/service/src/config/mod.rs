@@ -1,7 +1,7 @@
 //! The configuration: from a YAML file to [`Settings`], with every mistake reported at once.
 //!
 //! Text becomes a tree of nodes with positions (`node`), variables are filled in (`interpolate`),
-//! declared sections take their keys (`section`, `leaf`, `file`, `plugins`, `tenants`), and what
+//! declared sections take their keys (`section`, `leaf`, `file`, `stores`, `plugins`, `tenants`), and what
 //! fits together becomes [`Settings`] (`resolve`). None of the steps stops at the first mistake;
 //! `report` shows them all, and never a secret.
 
@@ -16,6 +16,7 @@ mod rules;
 mod secret;
 mod section;
 mod settings;
+mod stores;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -27,8 +28,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 pub use file::{
-    Api, DeadLetterPayload, Embedded, Erasure, Kafka, Limits, LogFormat, LogLevel, Migration, Recompress,
-    Replay, Telemetry,
+    Api, DeadLetterPayload, Erasure, Limits, LogFormat, LogLevel, Migration, Recompress, Replay, Telemetry,
 };
 pub use interpolate::Env;
 pub use plugins::{PluginLimits, PluginRef, Plugins};
@@ -36,6 +36,7 @@ pub use report::{ConfigErrors, Problem};
 pub use rules::ProjectLabel;
 pub use secret::Secret;
 pub use settings::{ClickHouse, Cold, ColdStore, DeadLetterStore, DeadLetters, Hot, S3, Settings, Source};
+pub use stores::{Embedded, EmbeddedLog, EmbeddedSqlite, Kafka};
 pub use tenants::{OnPluginFailure, Tenant, Tenants, Unlisted};
 
 use report::Problems;

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use serde_saphyr::granit_parser::{self, Event, Parser, ScalarStyle};
 
-use super::report::{Problems, Span};
+use super::report::{Problems, Span, quoted_key};
 
 /// The longest file read, in bytes: thousands of tenants fit.
 pub(super) const MAX_FILE_BYTES: usize = 4 << 20;
@@ -54,6 +54,7 @@ impl Node {
     /// Nothing was written, or `null`, or a variable that is there but empty.
     pub(super) fn is_null(&self) -> bool {
         match &self.data {
+            Data::Scalar(s) if s.broken => false,
             Data::Scalar(s) if s.from_env => s.text.is_empty(),
             Data::Scalar(s) => s.plain && matches!(s.text.as_str(), "" | "~" | "null" | "Null" | "NULL"),
             Data::Seq(_) | Data::Map(_) => false,
@@ -84,11 +85,12 @@ impl Node {
     }
 }
 
-/// What a file holds: its tree, and where its comments are (a comment may hold an old password).
+/// What a file holds: its tree, and what is beside the tree.
 pub(super) struct Document {
     /// `None` if the file is empty, or after a syntax error.
     pub(super) root: Option<Node>,
-    pub(super) comments: Vec<Span>,
+    /// Comments, which may hold an old password, and what was refused: no report shows them.
+    pub(super) beside: Vec<Span>,
 }
 
 /// Reads one YAML document.
@@ -107,7 +109,9 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Document {
     for next in Parser::new_from_str_with_options(text, options) {
         match next {
             Ok((event, span)) => {
+                let tag = span.tag_span().map(|tag| Span::of(&tag));
                 let span = Span::of(&span);
+                builder.tag_at = tag.unwrap_or(span);
                 if !builder.take(event, span, problems) {
                     builder.root = None;
                     break;
@@ -120,7 +124,7 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Document {
             }
         }
     }
-    Document { root: builder.root, comments: builder.comments }
+    Document { root: builder.root, beside: builder.beside }
 }
 
 /// A collection that is still open.
@@ -139,9 +143,11 @@ enum Pending {
 
 #[derive(Default)]
 struct Builder {
+    /// Where the tag of the current event stands, if it has one.
+    tag_at: Span,
     root: Option<Node>,
     frames: Vec<Frame>,
-    comments: Vec<Span>,
+    beside: Vec<Span>,
     nodes: usize,
     documents: usize,
 }
@@ -158,28 +164,29 @@ impl Builder {
                     return false;
                 }
             }
-            Event::Comment(..) => self.comments.push(span),
-            Event::Anchor(..) => problems.add(
-                span,
-                "YAML anchors (`&name`) are not read here",
-                "write the value out where it is needed; what tenants share goes into `tenants.defaults`",
-            ),
+            Event::Comment(..) => self.beside.push(span),
+            Event::Anchor(..) => {
+                let help = "write the value out, or put quotes around a value that begins with `&`";
+                problems.add(span, "YAML anchors (`&name`) are not read here", help);
+                self.beside.push(span);
+            }
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
-                problems.add(span, "YAML aliases (`*name`) are not read here", "write the value out");
+                let help = "write the value out, or put quotes around a value that begins with `*`";
+                problems.add(span, "YAML aliases (`*name`) are not read here", help);
                 return self.node(broken(span), problems);
             }
             Event::Scalar(text, style, _, tag) => {
-                self.refuse_tag(tag.is_some(), span, problems);
+                self.refuse_tag(tag.is_some(), problems);
                 let plain = matches!(style, ScalarStyle::Plain);
                 let scalar = Scalar { text: text.into_owned(), plain, from_env: false, broken: false };
                 return self.node(Node { span, data: Data::Scalar(scalar) }, problems);
             }
             Event::SequenceStart(_, _, tag) => {
-                self.refuse_tag(tag.is_some(), span, problems);
+                self.refuse_tag(tag.is_some(), problems);
                 return self.open(Frame::Seq { start: span, items: Vec::new() }, problems);
             }
             Event::MappingStart(_, _, tag) => {
-                self.refuse_tag(tag.is_some(), span, problems);
+                self.refuse_tag(tag.is_some(), problems);
                 let frame = Frame::Map {
                     start: span,
                     entries: Vec::new(),
@@ -198,9 +205,11 @@ impl Builder {
         true
     }
 
-    fn refuse_tag(&self, tagged: bool, span: Span, problems: &mut Problems) {
+    fn refuse_tag(&mut self, tagged: bool, problems: &mut Problems) {
         if tagged {
-            problems.add(span, "YAML tags (`!name`) are not read here", "leave the tag out");
+            let help = "leave the tag out, or put quotes around a value that begins with `!`";
+            problems.add(self.tag_at, "YAML tags (`!name`) are not read here", help);
+            self.beside.push(self.tag_at);
         }
     }
 
@@ -236,9 +245,15 @@ impl Builder {
             Some(Frame::Seq { items, .. }) => items.push(node),
             Some(Frame::Map { entries, first_at, pending, .. }) => {
                 match std::mem::replace(pending, Pending::Key) {
-                    Pending::Key => *pending = key_of(node, first_at, problems),
+                    Pending::Key => {
+                        let span = node.span;
+                        *pending = key_of(node, first_at, problems);
+                        if matches!(pending, Pending::Skipped) {
+                            self.beside.push(span);
+                        }
+                    }
                     Pending::Value(key) => entries.push((key, node)),
-                    Pending::Skipped => {}
+                    Pending::Skipped => self.beside.push(node.span),
                 }
             }
         }
@@ -259,7 +274,7 @@ fn key_of(node: Node, first_at: &mut HashMap<String, Span>, problems: &mut Probl
         let line = first.line;
         problems.add(
             node.span,
-            &format!("`{}` is given twice", scalar.text),
+            &format!("{} is given twice", quoted_key(&scalar.text).unwrap_or_else(|| "this key".into())),
             &format!("the first is on line {line}: keep one of the two"),
         );
         return Pending::Skipped;

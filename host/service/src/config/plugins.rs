@@ -13,9 +13,7 @@ use super::node::{Data, Node};
 use super::report::{Problems, Span};
 use super::rules::{plugin_name, sha256};
 use super::section::{self, nested, section};
-use super::units::{GIB, KIB, MIB, MINUTE, SECOND};
-
-const MS: Duration = Duration::from_millis(1);
+use super::units::{GIB, KIB, MIB, MINUTE, MS, SECOND};
 
 section! {
     /// Plugins: where they lie, and what one may cost.
@@ -107,6 +105,9 @@ impl Kind for Chain {
     type Out = Option<Vec<PluginRef>>;
 
     fn read(&self, node: &Node, path: &str, problems: &mut Problems) -> Option<Self::Out> {
+        if node.is_broken() {
+            return None;
+        }
         let Data::Seq(items) = &node.data else {
             let help = "write `plugins: []` for none, else one `- { name, sha256, config }` a plugin";
             problems.add(node.span, &format!("{path}: a list of plugins belongs here"), help);

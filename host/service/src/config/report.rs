@@ -21,7 +21,7 @@ const MAX_PROBLEMS: usize = 200;
 const MAX_SNIPPET_BYTES: usize = 200;
 
 /// A stretch of the file: bytes, and the line and column (from 1, in characters) of its start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Span {
     pub(super) start: usize,
     pub(super) end: usize,
@@ -105,7 +105,7 @@ impl Problems {
     /// The report, in the order of the file.
     pub(super) fn finish(mut self, file: &str, text: &str, document: &Document) -> ConfigErrors {
         self.found.sort_by_key(|(span, _, _)| span.map_or((usize::MAX, 0), |s| (s.line, s.column)));
-        let mut hidden = document.comments.clone();
+        let mut hidden = document.beside.clone();
         if let Some(root) = &document.root {
             collect_hidden(root, &self.revealed, &mut hidden);
         }
@@ -125,12 +125,25 @@ impl Problems {
     }
 }
 
+/// A key as a message may show it. What is no word may be `key:value` with its space forgotten.
+pub(super) fn quoted_key(key: &str) -> Option<String> {
+    let word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'<');
+    (key.len() <= 128 && key.bytes().all(word)).then(|| format!("`{key}`"))
+}
+
 fn collect_hidden(node: &Node, revealed: &HashSet<Span>, hidden: &mut Vec<Span>) {
     match &node.data {
         Data::Scalar(_) if revealed.contains(&node.span) => {}
         Data::Scalar(_) => hidden.push(node.span),
         Data::Seq(items) => items.iter().for_each(|item| collect_hidden(item, revealed, hidden)),
-        Data::Map(entries) => entries.iter().for_each(|(_, item)| collect_hidden(item, revealed, hidden)),
+        Data::Map(entries) => {
+            for (key, item) in entries {
+                if quoted_key(&key.text).is_none() {
+                    hidden.push(key.span);
+                }
+                collect_hidden(item, revealed, hidden);
+            }
+        }
     }
 }
 
@@ -138,7 +151,7 @@ fn collect_hidden(node: &Node, revealed: &HashSet<Span>, hidden: &mut Vec<Span>)
 struct Mask<'t> {
     text: &'t str,
     hidden: Vec<Span>,
-    /// Without a tree nobody knows what a value is: everything after a line's first colon is hidden.
+    /// Without a tree nobody knows what a value is: all but a known key in front is hidden.
     parsed: bool,
 }
 
@@ -176,7 +189,15 @@ impl Mask<'_> {
     /// What of a line is hidden, in bytes of the line.
     fn hidden_on(&self, line: &str, line_start: usize) -> Vec<(usize, usize)> {
         if !self.parsed {
-            return vec![(line.find(':').map_or(0, |at| at + 1), line.len())];
+            let known = |word: &str| {
+                let keys = super::key_paths();
+                keys.iter().any(|path| path.rsplit('.').next() == Some(word))
+            };
+            let from = match line.split_once(':') {
+                Some((word, _)) if known(word.trim()) => word.len() + 1,
+                _ => line.len() - line.trim_start().len(),
+            };
+            return vec![(from, line.len())];
         }
         let on_line = self.hidden.iter().filter(|h| h.end > line_start && h.start < line_start + line.len());
         on_line.map(|h| (h.start.saturating_sub(line_start), h.end - line_start)).collect()
@@ -220,7 +241,7 @@ impl ConfigErrors {
     pub(super) fn of_file(file: &str, message: &str, help: &str) -> Self {
         let mut problems = Problems::new();
         problems.add_at(None, message, help);
-        problems.finish(file, "", &Document { root: None, comments: Vec::new() })
+        problems.finish(file, "", &Document { root: None, beside: Vec::new() })
     }
 
     /// The problems, in the order of the file.

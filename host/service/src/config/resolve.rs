@@ -3,16 +3,15 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
-use super::file::{
-    Api, ClickHouseFile, ColdFile, ColdKind, ConfigFile, DeadLetterKind, DeadLettersFile, Embedded, HotKind,
-    Kafka, Limits, MinioFile, Replay, SourceKind,
-};
+use super::file::{Api, ConfigFile, DeadLetterKind, DeadLettersFile, Limits, Replay};
 use super::node::Node;
 use super::report::{Problems, Span};
 use super::secret::Secret;
 use super::section::{self, Section};
 use super::settings::{ClickHouse, Cold, ColdStore, DeadLetterStore, DeadLetters, Hot, S3, Settings, Source};
+use super::stores::{ClickHouseFile, ColdFile, ColdKind, Embedded, HotKind, Kafka, MinioFile, SourceKind};
 use super::tenants::{self, Tenants};
 use super::units::{DAY, show_size, show_time};
 use replay_core::row::Codec;
@@ -40,7 +39,7 @@ pub(super) fn resolve(file: ConfigFile, root: &Node, problems: &mut Problems) ->
     let payload = file.dead_letters.payload;
     let (dead_letters, why_letters) = r.dead_letters(file.dead_letters, &source, file.kafka);
     let tenants = tenants::resolve(file.tenants, root.get("tenants"), &replay.migration, payload, r.problems);
-    r.tombstones(&file.erasure.tombstone_retention, &tenants);
+    r.tombstones(file.erasure.tombstone_retention, &tenants, dead_letters.retention, embedded.log_retention);
     Settings {
         replay,
         source,
@@ -115,6 +114,10 @@ impl Resolver<'_> {
         limits.project_slots = limits.project_slots.min(limits.workers);
         if limits.project_buffer_bytes == 0 {
             limits.project_buffer_bytes = limits.memory_budget / 4;
+        }
+        if limits.max_back_off < limits.back_off {
+            let message = format!("is shorter than limits.back_off ({})", show_time(&limits.back_off));
+            self.wrong("limits.max_back_off", &message, "raise it, or lower limits.back_off");
         }
         let chunk = limits.max_stored_chunk_bytes;
         self.at_least("memory_budget", limits.memory_budget, "max_record_bytes", limits.max_record_bytes);
@@ -298,11 +301,15 @@ impl Resolver<'_> {
     }
 
     /// What was erased may come back while any copy of it can be alive.
-    fn tombstones(&mut self, kept: &std::time::Duration, tenants: &Tenants) {
+    fn tombstones(&mut self, kept: Duration, tenants: &Tenants, letters: Duration, log: Duration) {
         let days = tenants.all().map(|t| t.hot_retention_days + t.cold_retention_days).max().unwrap_or(0);
-        if *kept <= DAY * days {
-            let message = format!("{} is not longer than sessions live ({days} days)", show_time(kept));
-            self.wrong("erasure.tombstone_retention", &message, "raise it: an erased session could return");
+        for (what, live) in [("sessions", DAY * days), ("dead letters", letters), ("the local log", log)] {
+            if kept <= live {
+                let message =
+                    format!("{} is not longer than {what} can live ({})", show_time(&kept), show_time(&live));
+                let help = "raise it: what was erased could return";
+                self.wrong("erasure.tombstone_retention", &message, help);
+            }
         }
     }
 

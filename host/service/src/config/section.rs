@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::leaf::{Kind, not_a_mapping};
 use super::node::{Data, Key, Node};
-use super::report::Problems;
+use super::report::{Problems, quoted_key};
 
 /// A mapping with a fixed set of keys. Written by the macro `section`.
 pub(super) trait Section: Sized {
@@ -184,6 +184,12 @@ pub(super) fn unknown_key(key: &Key, path: &str, known: &[&str], problems: &mut 
         (_, Some(other)) => format!("there is `{other}`: is that what is meant?"),
         (_, None) => format!("known here: {}", known.join(", ")),
     };
-    let name: String = key.text.chars().take(60).collect();
-    problems.add(key.span, &format!("unknown key `{name}` in {place}"), &help);
+    match quoted_key(&key.text) {
+        Some(name) => problems.add(key.span, &format!("unknown key {name} in {place}"), &help),
+        None => problems.add(
+            key.span,
+            &format!("unknown key in {place}"),
+            "keys are words of letters, digits and `_`: is a space missing after a colon?",
+        ),
+    }
 }

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 
 use replay_core::row::Codec;
 
-use super::file::{Api, DeadLetterPayload, Embedded, Erasure, Kafka, Limits, Replay, Telemetry};
+use super::file::{Api, DeadLetterPayload, Erasure, Limits, Recompress, Replay, Telemetry};
 use super::plugins::Plugins;
 use super::secret::Secret;
+use super::stores::{Embedded, Kafka};
 use super::tenants::Tenants;
 use super::units::{show_size, show_time};
 
@@ -169,8 +170,8 @@ impl Settings {
                 replay.compression.as_str(),
                 replay.compression_level,
                 match replay.recompress {
-                    super::file::Recompress::Changed => "unchanged payloads kept as they are",
-                    super::file::Recompress::Always => "every payload anew",
+                    Recompress::Changed => "unchanged payloads kept as they are",
+                    Recompress::Always => "every payload anew",
                 }
             ),
             format!(

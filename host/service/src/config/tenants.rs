@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use replay_core::identity::ProjectId;
+use replay_core::winner::MAX_CHAIN_REVISION;
 use serde_json::{Value as Json, json};
 
 use super::file::{DeadLetterPayload, Migration};
@@ -19,7 +20,7 @@ section! {
         /// The SDK keys of the project.
         keys: Vec<String> = text_of(word).list(Vec::new()),
         /// Number of the chain; raised whenever the chain changes.
-        chain_revision: Option<u16> = count().within(0, 32_767).optional(),
+        chain_revision: Option<u16> = count().within(0, MAX_CHAIN_REVISION).optional(),
         /// The plugins that see every chunk, in order; `[]` for none.
         plugins: Option<Vec<PluginRef>> = Chain,
         /// Whether the chain is there to redact.
@@ -68,7 +69,7 @@ pub(super) struct TenantsFile {
 /// How one tenant's sessions are treated.
 #[derive(Clone, Debug)]
 pub struct Tenant {
-    /// The number of its chain, at most 32767.
+    /// The number of its chain, at most [`MAX_CHAIN_REVISION`].
     pub chain_revision: u16,
     /// Its chain, in order; empty in every build that cannot run plugins.
     pub plugins: Vec<PluginRef>,
@@ -126,7 +127,9 @@ impl Kind for TenantsKind {
 
     fn read(&self, node: &Node, path: &str, problems: &mut Problems) -> Option<Self::Out> {
         if !node.is_null() && !matches!(node.data, Data::Map(_)) {
-            not_a_mapping(path, node.span, problems);
+            if !node.is_broken() {
+                not_a_mapping(path, node.span, problems);
+            }
             return None;
         }
         let unlisted = node.get("unlisted").and_then(|n| unlisted().read(n, "tenants.unlisted", problems));

@@ -121,6 +121,20 @@ fn secrets_stay_out_of_reports() {
         "minio:\n  secret_key: hunter2\n  secret_key: x\n",
         "minio:\n  secret_key: |\n    hunter2\n  endpoint: [1]\n",
         "tenants: {defaults: {plugins: [{name: a b, config: {salt: hunter2}}]}}\n",
+        "minio: {secret_key: x, secret_key: hunter2}\n",
+        "minio: {secret_key: x, secret_key: [{a: [hunter2]}]}\n",
+        "minio: {[a]: hunter2, [hunter2]: b}\n",
+        "minio: {secret_key: *hunter2, endpoint: m}\n",
+        "minio: {secret_key: &hunter2, endpoint: m}\n",
+        "minio: {secret_key: !hunter2 x, endpoint: m}\n",
+        "minio: {secret_key: !hunter2}\n",
+        "minio: {secret_key: @hunter2, endpoint: m}\n",
+        "minio:\n  secret_key: %hunter2\n  endpoint: m\n",
+        "minio:\n  secret_key: x # y\n  hunter2\n",
+        "minio:\n  secret_key: x\n    hunter2: y\n",
+        "minio: {secret_key:hunter2, endpoint: 'm:1'}\n",
+        "minio: {? secret_key=hunter2, ? secret_key=hunter2}\n",
+        "minio:\n  secret_key:hunter2\n  endpoint: m:1\n",
         "minio: hunter2\n",
         "minio:\n  - hunter2\n",
     ];
@@ -205,7 +219,7 @@ fn long_lines_are_cut_around_the_place() {
 #[test]
 fn mutilated_files_are_read_or_refused() {
     let text = include_str!("../../../../../config/replay.yaml");
-    let places = text.char_indices().map(|(at, _)| at).step_by(61);
+    let places = text.char_indices().map(|(at, _)| at).step_by(127);
     for at in places {
         let (head, tail) = text.split_at(at);
         for mutilated in

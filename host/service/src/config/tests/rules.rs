@@ -107,6 +107,7 @@ fn bounds_fit_together() {
     one("limits: {memory_budget: 32MiB}\n", 1, 25, &["less than limits.max_record_bytes (64MiB)"]);
     one("limits: {project_buffer_bytes: 512MiB}\n", 1, 9, &["limits.memory_budget", "project_buffer_bytes"]);
     one("limits: {insert_max_bytes: 1MiB}\n", 1, 28, &["max_stored_chunk_bytes (8MiB)"]);
+    one("limits: {back_off: 2m}\n", 1, 9, &["limits.max_back_off", "shorter than limits.back_off (2m)"]);
     let limits = good("limits: {workers: 8, memory_budget: 1GiB}\n").limits;
     assert_eq!((limits.project_slots, limits.max_decode_jobs), (7, 32));
     assert_eq!(limits.project_buffer_bytes, 256 << 20);
@@ -117,13 +118,14 @@ fn bounds_fit_together() {
 
 #[test]
 fn marks_of_erasure_outlive_sessions() {
-    one("erasure: {tombstone_retention: 120d}\n", 1, 32, &["120d", "120 days"]);
+    one("erasure: {tombstone_retention: 120d}\n", 1, 32, &["120d", "sessions can live (120d)"]);
     good("erasure: {tombstone_retention: 121d}\n");
+    one("dead_letters: {retention: 400d}\n", 0, 0, &["dead letters can live (400d)"]);
     one(
         "tenants: {defaults: {plugins: []}, shop: {cold_retention_days: 500}}\n",
         0,
         0,
-        &["erasure.tombstone_retention", "530 days"],
+        &["erasure.tombstone_retention", "530d"],
     );
 }
 
@@ -229,10 +231,10 @@ fn tenants_have_keys_of_their_own() {
 #[test]
 fn labels_times_and_sizes_become_types() {
     let settings = good(
-        "telemetry: {project_label: 'top:5', log_format: json}\nreplay: {idle_timeout: 500ms}\nembedded: {log_segment_bytes: 2MiB}\n",
+        "telemetry: {project_label: 'top:5', log_format: json}\nreplay: {idle_timeout: 500ms}\nembedded: {log: {segment_bytes: 2MiB}}\n",
     );
     assert_eq!(settings.telemetry.project_label, ProjectLabel::Top(5));
     assert_eq!(settings.replay.idle_timeout, Duration::from_millis(500));
-    assert_eq!(settings.embedded.log_segment_bytes, 2 << 20);
+    assert_eq!(settings.embedded.log.segment_bytes, 2 << 20);
     one("telemetry: {project_label: top}\n", 1, 28, &["`top:N`"]);
 }

@@ -82,7 +82,7 @@ fn anchors_aliases_merges_and_tags_are_refused() {
         refused(&format!("{BASE}replay: &r {{enabled: true}}\napi: *r\nlimits:\n  <<: *r\n")).to_string();
     assert!(report.contains("anchors") && report.contains("aliases"), "{report}");
     assert!(refused(&format!("{BASE}api: *nowhere\n")).to_string().contains("aliases"));
-    one("replay:\n  enabled: !!bool true\n", 2, 19, &["tags"]);
+    one("replay:\n  enabled: !!bool true\n", 2, 12, &["tags"]);
 }
 
 #[test]
