@@ -52,7 +52,7 @@ fn a_hundred_thousand_open_sessions_fit_in_400_mib() {
 fn a_budget_that_is_reached_seals_the_oldest_instead_of_growing() {
     let dir = tempfile::tempdir().unwrap();
     let extra = "replay: { idle_timeout: 1h, flush_interval: 20ms }\n\
-                 limits: { max_session_age: 1h, memory_budget: 8MiB }\n";
+                 limits: { max_session_age: 1h, memory_budget: 8MiB, max_record_bytes: 1MiB, max_stored_chunk_bytes: 1MiB }\n";
     let service = Service::start(dir.path(), extra);
     let records = records(0..20_000);
     assert!(service.feed(&["ingest", "-"], records.as_bytes()).status.success());

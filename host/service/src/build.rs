@@ -25,10 +25,6 @@ use crate::stores::Stores;
 /// The local log's topic and only partition, under which its offset is kept.
 const LOCAL: (&str, u32) = ("local", 0);
 
-/// Waits between tries of a store; their jitter comes on top.
-const RETRY_MIN: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(30);
-
 /// What a process that owns the data is made of.
 pub(crate) struct Parts {
     pub(crate) stores: Stores,
@@ -56,7 +52,7 @@ impl Parts {
 /// Opens the stores of the data directory's owner, and builds what uses them. Blocks.
 pub(crate) fn parts(settings: &Settings, clock: Clock) -> Result<Parts> {
     let dir = &settings.embedded.dir;
-    let sqlite = SqliteSettings::default();
+    let sqlite = sqlite_settings(settings);
     let hot = SqliteHot::open(&hot_path(dir), &sqlite)?;
     let offsets = hot.offsets(LOCAL.0, LOCAL.1);
     let log = Arc::new(LocalLog::open(&dir.join("log"), &log_settings(settings), Arc::new(offsets))?);
@@ -150,8 +146,8 @@ fn limits(settings: &Settings) -> Limits {
         project_buffer_bytes: bytes(limits.project_buffer_bytes),
         letter_jobs: 4,
         memory_budget_bytes: bytes(limits.memory_budget),
-        retry_min_ms: millis(RETRY_MIN),
-        retry_max_ms: millis(RETRY_MAX),
+        retry_min_ms: millis(limits.back_off),
+        retry_max_ms: millis(limits.max_back_off),
     }
 }
 
@@ -203,9 +199,21 @@ fn intake_limits(settings: &Settings) -> IntakeLimits {
 
 fn log_settings(settings: &Settings) -> LogSettings {
     LogSettings {
-        segment_bytes: settings.embedded.log_segment_bytes,
+        segment_bytes: settings.embedded.log.segment_bytes,
         max_record_bytes: bytes(settings.limits.max_record_bytes),
-        ..LogSettings::default()
+        queued_appends: settings.embedded.log.queue_records as usize,
+        batch_bytes: bytes(settings.embedded.log.batch_bytes),
+    }
+}
+
+fn sqlite_settings(settings: &Settings) -> SqliteSettings {
+    let sqlite = &settings.embedded.sqlite;
+    SqliteSettings {
+        readers: sqlite.readers as usize,
+        queued_writes: sqlite.queued_writes as usize,
+        busy_timeout: sqlite.busy_timeout,
+        erase_wait: sqlite.erase_wait,
+        max_bytes: sqlite.max_bytes,
     }
 }
 

@@ -1,10 +1,10 @@
 //! Sixty-four bytes at a time: which of them are quotes, brackets, digits and so on, as bit masks.
 //!
-//! Bit `i` of a mask speaks of byte `i`. The safe vector operations are those of `vsimd`, on which
-//! `base64-simd` is built, so they cost no further dependency.
+//! Bit `i` of a mask speaks of byte `i`. `fearless_simd` makes vector instructions safe to call, and
+//! has them for every processor (or does without).
 
-use vsimd::SIMD256;
-use vsimd::vector::V256;
+use fearless_simd::prelude::*;
+use fearless_simd::u8x64;
 
 /// One block of input.
 pub(super) type Block = [u8; 64];
@@ -41,142 +41,64 @@ pub(super) struct TokenMasks {
     pub(super) zero: u64,
 }
 
-/// A way to look at a whole block.
-pub(super) trait Classify: Copy {
-    fn text(self, block: &Block) -> TextMasks;
-    fn tokens(self, block: &Block) -> TokenMasks;
-}
-
-/// By vector instructions; `Isa` is the proof that the processor has them.
-///
-/// Not for NEON: `vsimd` has no bit masks there and would panic.
+/// A block in vector registers.
 #[derive(Clone, Copy)]
-pub(super) struct Vectors<Isa>(pub(super) Isa);
-
-/// By `u64` words, on any processor.
-#[derive(Clone, Copy)]
-pub(super) struct Words;
-
-#[derive(Clone, Copy)]
-struct Lanes<Isa> {
-    isa: Isa,
-    low: V256,
-    high: V256,
-}
-
-impl<Isa: SIMD256> Classify for Vectors<Isa> {
-    #[inline(always)]
-    fn text(self, block: &Block) -> TextMasks {
-        let lanes = Lanes::load(self.0, block);
-        TextMasks {
-            quote: lanes.equal(b'"'),
-            backslash: lanes.equal(b'\\'),
-            control: lanes.at_most(0x1f),
-            high: lanes.top_bits(),
-        }
-    }
-
-    #[inline(always)]
-    fn tokens(self, block: &Block) -> TokenMasks {
-        let isa = self.0;
-        let lanes = Lanes::load(isa, block);
-        let folded = lanes.map(|lane| isa.v256_or(lane, isa.u8x32_splat(FOLD)));
-        let from_zero = lanes.map(|lane| isa.u8x32_sub(lane, isa.u8x32_splat(b'0')));
-        TokenMasks {
-            open: folded.equal(b'{'),
-            close: folded.equal(b'}'),
-            comma: lanes.equal(b','),
-            colon: lanes.equal(b':'),
-            space: lanes.equal(b' '),
-            digit: from_zero.at_most(9),
-            zero: lanes.equal(b'0'),
-        }
-    }
-}
+pub(super) struct Lanes<S: Simd>(u8x64<S>);
 
 /// `[` and `{`, like `]` and `}`, differ in this bit alone, and no other byte becomes one of them.
 const FOLD: u8 = 0x20;
 
-impl<Isa: SIMD256> Lanes<Isa> {
+impl<S: Simd> Lanes<S> {
     #[inline(always)]
-    fn load(isa: Isa, block: &Block) -> Self {
-        // A block has two halves, so the default is never taken.
-        let (halves, _) = block.as_chunks::<32>();
-        let half = |i: usize| V256::from_bytes(halves.get(i).copied().unwrap_or([0; 32]));
-        Self { isa, low: half(0), high: half(1) }
+    pub(super) fn load(simd: S, block: &Block) -> Self {
+        Self((*block).simd_into(simd))
+    }
+
+    #[inline(always)]
+    pub(super) fn text(self) -> TextMasks {
+        TextMasks {
+            quote: self.equal(b'"'),
+            backslash: self.equal(b'\\'),
+            control: self.at_most(0x1f),
+            high: !self.at_most(0x7f),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn tokens(self) -> TokenMasks {
+        let folded = Self(self.0 | FOLD);
+        TokenMasks {
+            open: folded.equal(b'{'),
+            close: folded.equal(b'}'),
+            comma: self.equal(b','),
+            colon: self.equal(b':'),
+            space: self.equal(b' '),
+            digit: Self(self.0 - b'0').at_most(9),
+            zero: self.equal(b'0'),
+        }
+    }
+
+    /// `{` among opening, `}` among closing brackets; of other bytes it says nothing.
+    #[inline(always)]
+    pub(super) fn curly(self) -> u64 {
+        (self.0 & FOLD).simd_eq(FOLD).to_bitmask()
+    }
+
+    /// `-` and `.`
+    #[inline(always)]
+    pub(super) fn number_signs(self) -> (u64, u64) {
+        (self.equal(b'-'), self.equal(b'.'))
     }
 
     #[inline(always)]
     fn equal(self, byte: u8) -> u64 {
-        let isa = self.isa;
-        self.map(|lane| isa.u8x32_eq(lane, isa.u8x32_splat(byte))).top_bits()
+        self.0.simd_eq(byte).to_bitmask()
     }
 
     #[inline(always)]
     fn at_most(self, byte: u8) -> u64 {
-        let isa = self.isa;
-        self.map(|lane| isa.u8x32_eq(isa.u8x32_min(lane, isa.u8x32_splat(byte)), lane)).top_bits()
+        self.0.simd_le(byte).to_bitmask()
     }
-
-    #[inline(always)]
-    fn top_bits(self) -> u64 {
-        u64::from(self.isa.u8x32_bitmask(self.low)) | u64::from(self.isa.u8x32_bitmask(self.high)) << 32
-    }
-
-    #[inline(always)]
-    fn map(self, each: impl Fn(V256) -> V256) -> Self {
-        Self { low: each(self.low), high: each(self.high), ..self }
-    }
-}
-
-impl Classify for Words {
-    fn text(self, block: &Block) -> TextMasks {
-        TextMasks {
-            quote: gather(block, |word| equal(word, b'"')),
-            backslash: gather(block, |word| equal(word, b'\\')),
-            control: gather(block, |word| below(word, 0x20)),
-            high: gather(block, |word| word & !LOW7),
-        }
-    }
-
-    fn tokens(self, block: &Block) -> TokenMasks {
-        let folded = ONES * u64::from(FOLD);
-        TokenMasks {
-            open: gather(block, |word| equal(word | folded, b'{')),
-            close: gather(block, |word| equal(word | folded, b'}')),
-            comma: gather(block, |word| equal(word, b',')),
-            colon: gather(block, |word| equal(word, b':')),
-            space: gather(block, |word| equal(word, b' ')),
-            digit: gather(block, |word| below(word, b'9' + 1) & !below(word, b'0')),
-            zero: gather(block, |word| equal(word, b'0')),
-        }
-    }
-}
-
-const ONES: u64 = u64::from_le_bytes([1; 8]);
-const LOW7: u64 = ONES * 0x7f;
-
-/// One bit a byte; `holds` answers 0x80 in each byte that counts.
-#[inline(always)]
-fn gather(block: &Block, holds: impl Fn(u64) -> u64) -> u64 {
-    let (words, _) = block.as_chunks::<8>();
-    words.iter().rev().fold(0, |mask, word| {
-        let found = holds(u64::from_le_bytes(*word)) >> 7;
-        mask << 8 | found.wrapping_mul(0x0102_0408_1020_4080) >> 56
-    })
-}
-
-/// 0x80 in each byte that is `byte`, exactly.
-#[inline(always)]
-fn equal(word: u64, byte: u8) -> u64 {
-    let different = word ^ (ONES * u64::from(byte));
-    !(((different & LOW7) + LOW7) | different | LOW7)
-}
-
-/// 0x80 in each byte below `limit`, which is at most 0x80.
-#[inline(always)]
-fn below(word: u64, limit: u8) -> u64 {
-    !((word & LOW7) + ONES * u64::from(0x80 - limit)) & !word & !LOW7
 }
 
 /// Tab, line feed and carriage return: `(any of them, the two that end lines)`.
@@ -195,10 +117,17 @@ pub(super) fn layout_masks(block: &Block) -> (u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fearless_simd::{Level, dispatch};
     use proptest::prelude::*;
-    use vsimd::isa::detect;
 
-    fn check(way: impl Classify, block: &Block) {
+    fn check(block: &Block) {
+        dispatch!(Level::new(), simd => check_with(simd, block));
+        #[cfg(target_arch = "x86_64")]
+        Level::new().as_sse2().into_iter().for_each(|simd| check_with(simd, block));
+    }
+
+    #[inline(always)]
+    fn check_with<S: Simd>(simd: S, block: &Block) {
         let class = |holds: fn(u8) -> bool| {
             block.iter().enumerate().fold(0, |mask, (i, &byte)| mask | u64::from(holds(byte)) << i)
         };
@@ -217,30 +146,25 @@ mod tests {
             digit: class(|byte| byte.is_ascii_digit()),
             zero: class(|byte| byte == b'0'),
         };
-        assert_eq!(way.text(block), text);
-        assert_eq!(way.tokens(block), tokens);
-    }
-
-    fn check_all(block: &Block) {
-        check(Words, block);
-        #[cfg(target_arch = "x86_64")]
-        {
-            detect::<vsimd::isa::SSE2>().into_iter().for_each(|isa| check(Vectors(isa), block));
-            detect::<vsimd::isa::AVX2>().into_iter().for_each(|isa| check(Vectors(isa), block));
-        }
+        let lanes = Lanes::load(simd, block);
+        assert_eq!(lanes.text(), text);
+        assert_eq!(lanes.tokens(), tokens);
+        assert_eq!(lanes.number_signs(), (class(|byte| byte == b'-'), class(|byte| byte == b'.')));
+        let brackets = tokens.open | tokens.close;
+        assert_eq!(lanes.curly() & brackets, class(|byte| byte == b'{' || byte == b'}'));
     }
 
     #[test]
     fn every_byte_is_classed() {
         for first in (0..=255u8).step_by(64) {
-            check_all(&std::array::from_fn(|i| first + i as u8));
+            check(&std::array::from_fn(|i| first + i as u8));
         }
     }
 
     proptest! {
         #[test]
         fn any_block_is_classed(bytes in prop::collection::vec(any::<u8>(), 64)) {
-            check_all(&bytes.try_into().unwrap());
+            check(&bytes.try_into().unwrap());
         }
     }
 }

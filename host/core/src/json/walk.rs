@@ -16,10 +16,9 @@
 
 use std::ops::Range;
 
-use vsimd::isa::detect;
-use vsimd::native::Native;
+use fearless_simd::{Level, Simd, dispatch};
 
-use super::block::{Block, Classify, TextMasks, TokenMasks, Vectors, Words, layout_masks};
+use super::block::{Block, Lanes, TextMasks, TokenMasks, layout_masks};
 use super::scalar::{check_escape, check_scalar};
 use super::text::trim_start;
 use super::{JsonError, JsonFault};
@@ -46,21 +45,12 @@ pub(super) struct Layout {
 ///
 /// The caller has seen that it begins, after whitespace, with a bracket.
 pub(super) fn walk<S: Sink>(bytes: &[u8], max_depth: usize, sink: &mut S) -> Result<Layout, JsonError> {
-    // `exec` compiles what it runs for the best instructions there are.
-    #[cfg(target_arch = "x86_64")]
-    if let Some(isa) = detect::<vsimd::isa::AVX2>() {
-        return Native::detect().exec(|| walk_with(Vectors(isa), bytes, max_depth, sink));
-    }
-    #[cfg(target_arch = "x86_64")]
-    if let Some(isa) = detect::<vsimd::isa::SSE2>() {
-        return walk_with(Vectors(isa), bytes, max_depth, sink);
-    }
-    walk_with(Words, bytes, max_depth, sink)
+    dispatch!(Level::new(), simd => walk_with(simd, bytes, max_depth, sink))
 }
 
 #[inline(always)]
-fn walk_with<S: Sink>(
-    way: impl Classify,
+fn walk_with<V: Simd, S: Sink>(
+    simd: V,
     bytes: &[u8],
     max_depth: usize,
     sink: &mut S,
@@ -69,7 +59,7 @@ fn walk_with<S: Sink>(
     let begin = walker.begin();
     let (blocks, tail) = bytes.get(begin..).unwrap_or_default().as_chunks::<64>();
     for (i, block) in blocks.iter().enumerate() {
-        if let Some(end) = walker.block(way, block, begin + i * 64)? {
+        if let Some(end) = walker.block(simd, block, begin + i * 64)? {
             return walker.finish(end);
         }
     }
@@ -78,7 +68,7 @@ fn walk_with<S: Sink>(
         *to = *from;
     }
     walker.input = !(u64::MAX << tail.len());
-    match walker.block(way, &last, bytes.len() - tail.len())? {
+    match walker.block(simd, &last, bytes.len() - tail.len())? {
         Some(end) => walker.finish(end),
         None => Err(JsonError { fault: JsonFault::Truncated, offset: bytes.len() }),
     }
@@ -102,6 +92,8 @@ struct Walker<'a, S> {
     /// 1 if a number or literal may go on in the block, and if that is a lone `0` so far.
     after_scalar: u64,
     after_zero: u64,
+    /// 1 if the block may go on with digits after a decimal point.
+    after_point: u64,
     /// 1 if the last separator was a `:` or closed a container.
     after_colon_or_close: u64,
     /// Where the scalar that runs into the block began, and how far scalars were checked.
@@ -109,10 +101,12 @@ struct Walker<'a, S> {
     scalars_checked: usize,
     /// Where the run of blocks with non-ASCII bytes began.
     high_since: Option<usize>,
-    /// Open containers; of each level, whether it is an object.
+    /// Open containers.
     depth: usize,
     max_depth: usize,
-    is_object: Vec<u8>,
+    /// Whether they are objects, the innermost in the lowest bit; those beyond a word, in words.
+    kinds: u64,
+    outer_kinds: Vec<u64>,
 }
 
 /// Strings and whitespace of one block.
@@ -153,6 +147,15 @@ struct Nesting {
     beyond: u64,
 }
 
+/// Brackets after which …
+#[derive(Default)]
+struct Brackets {
+    /// … the innermost container is an object.
+    objects: u64,
+    /// … the sink wants to know.
+    shallow: u64,
+}
+
 impl<'a, S: Sink> Walker<'a, S> {
     fn new(bytes: &'a [u8], max_depth: usize, sink: &'a mut S) -> Self {
         Self {
@@ -167,20 +170,23 @@ impl<'a, S: Sink> Walker<'a, S> {
             after_value: 0,
             after_scalar: 0,
             after_zero: 0,
+            after_point: 0,
             after_colon_or_close: 0,
             scalar_start: 0,
             scalars_checked: 0,
             high_since: None,
             depth: 0,
             max_depth,
-            is_object: vec![0; max_depth + 2],
+            kinds: 0,
+            outer_kinds: Vec::new(),
         }
     }
 
     /// Walks one block; answers the offset after the document if it ends here.
     #[inline(always)]
-    fn block(&mut self, way: impl Classify, block: &Block, base: usize) -> Result<Option<usize>, JsonError> {
-        let text = way.text(block);
+    fn block<V: Simd>(&mut self, simd: V, block: &Block, base: usize) -> Result<Option<usize>, JsonError> {
+        let lanes = Lanes::load(simd, block);
+        let text = lanes.text();
         if text.high != 0 || self.high_since.is_some() {
             self.follow_high_bytes(text.high != 0, base)?;
         }
@@ -189,10 +195,10 @@ impl<'a, S: Sink> Walker<'a, S> {
             return Ok(None);
         }
         let regions = self.regions(block, &text, base)?;
-        let masks = way.tokens(block);
+        let masks = lanes.tokens();
         let tokens = self.tokens(&masks, &regions);
-        self.check_scalars(&masks, &tokens, base)?;
-        let nesting = self.nest(block, &tokens, base)?;
+        self.check_scalars(lanes, &masks, &tokens, base)?;
+        let nesting = self.nest(lanes.curly(), &tokens, base)?;
         let wrong = self.grammar(&tokens, &nesting) & !nesting.beyond;
         fail(wrong | (nesting.beyond & !tokens.whitespace), JsonFault::Syntax, base)?;
         for at in ones(tokens.separators & nesting.shallow & !nesting.beyond) {
@@ -246,14 +252,34 @@ impl<'a, S: Sink> Walker<'a, S> {
         }
     }
 
-    /// Checks numbers and literals. Plain digits without a leading zero need no visit.
+    /// Checks numbers and literals. Digits, with a sign before or a point among them, need no visit.
     #[inline(always)]
-    fn check_scalars(&mut self, masks: &TokenMasks, tokens: &Tokens, base: usize) -> Result<(), JsonError> {
-        let digit = masks.digit;
-        let lone_zero = tokens.scalar_start & masks.zero;
-        fail((lone_zero << 1 | self.after_zero) & digit & tokens.scalar, JsonFault::Scalar, base)?;
-        self.after_zero = lone_zero >> 63;
+    fn check_scalars<V: Simd>(
+        &mut self,
+        lanes: Lanes<V>,
+        masks: &TokenMasks,
+        tokens: &Tokens,
+        base: usize,
+    ) -> Result<(), JsonError> {
+        let digit = masks.digit & tokens.scalar;
         let mut unusual = tokens.scalar & !digit;
+        let mut first_digit = tokens.scalar_start;
+        if unusual != 0 {
+            // Signs and points at the edge of the block stay unusual.
+            let (minus, point) = lanes.number_signs();
+            let sign = minus & tokens.scalar_start & (digit >> 1);
+            let point = point & (digit << 1) & (digit >> 1);
+            let begin = point << 1 | self.after_point;
+            self.after_point = 0;
+            let second_point = skip(begin, digit, &mut self.after_point) & point;
+            unusual &= !(sign | (point & !second_point));
+            first_digit |= sign << 1;
+        } else {
+            self.after_point &= u64::from(digit == u64::MAX);
+        }
+        let lone_zero = first_digit & masks.zero;
+        fail((lone_zero << 1 | self.after_zero) & digit, JsonFault::Scalar, base)?;
+        self.after_zero = lone_zero >> 63;
         while unusual != 0 {
             let at = unusual.trailing_zeros();
             let starts = tokens.scalar_start & (u64::MAX >> (63 - at));
@@ -275,37 +301,90 @@ impl<'a, S: Sink> Walker<'a, S> {
 
     /// Follows the brackets.
     #[inline(always)]
-    fn nest(&mut self, block: &Block, tokens: &Tokens, base: usize) -> Result<Nesting, JsonError> {
-        let mut depth = self.depth;
-        let mut kind = u64::from(self.is_object[depth]);
-        let mut nesting = Nesting {
-            in_object: kind.wrapping_neg(),
-            shallow: u64::from(depth <= S::LEVELS).wrapping_neg(),
-            ..Nesting::default()
-        };
-        for at in ones(tokens.open | tokens.close) {
-            let beyond = (u64::MAX << at) << 1;
-            let is_curly = block[at % 64] >> 5 & 1;
-            let is_open = (tokens.open >> at & 1) as usize;
-            nesting.mismatched |= ((kind ^ u64::from(is_curly)) & !(is_open as u64) & 1) << at;
-            // Written above the top, so that a closing bracket's write is never read.
-            self.is_object[depth + 1] = is_curly;
-            let was_shallow = depth <= S::LEVELS;
-            depth = depth + 2 * is_open - 1;
-            if depth.wrapping_sub(1) >= self.max_depth {
-                if depth == 0 {
-                    nesting.beyond = beyond;
+    fn nest(&mut self, curly: u64, tokens: &Tokens, base: usize) -> Result<Nesting, JsonError> {
+        let (open, close) = (tokens.open, tokens.close);
+        let brackets = open | close;
+        let opening = open.count_ones() as usize;
+        let closing = close.count_ones() as usize;
+        let innermost = self.kinds & 1;
+        let level = self.depth % 64;
+        // Neither the document can end here, nor a word of kinds, nor the depth allowed.
+        let is_easy = level > closing && level + opening < 63 && self.depth + opening <= self.max_depth;
+        let mut after = Brackets::default();
+        if is_easy {
+            let before = self.depth;
+            if before > S::LEVELS + closing {
+                for at in ones(brackets) {
+                    after.objects |= self.bracket(at, open, curly) << at;
+                }
+            } else {
+                let mut depth = before;
+                for at in ones(brackets) {
+                    after.objects |= self.bracket(at, open, curly) << at;
+                    depth = depth + 2 * (open >> at & 1) as usize - 1;
+                    after.shallow |= u64::from(depth <= S::LEVELS) << at;
+                }
+            }
+            self.depth = before + opening - closing;
+            let in_object = fill(after.objects, innermost, brackets);
+            return Ok(Nesting {
+                in_object,
+                shallow: fill(after.shallow, u64::from(before <= S::LEVELS), brackets),
+                mismatched: close & (in_object ^ curly),
+                beyond: 0,
+            });
+        }
+        self.nest_carefully(curly, tokens, base)
+    }
+
+    /// Follows one bracket; answers 1 if it leads into an object.
+    #[inline(always)]
+    fn bracket(&mut self, at: usize, open: u64, curly: u64) -> u64 {
+        // Without a branch: which way a bracket goes is as good as random.
+        let is_open = open >> at & 1;
+        self.kinds = (self.kinds << is_open) >> (is_open ^ 1) | (is_open & curly >> at);
+        self.kinds & 1
+    }
+
+    /// Follows the brackets where the document, the allowed depth or a word of kinds may end.
+    fn nest_carefully(&mut self, curly: u64, tokens: &Tokens, base: usize) -> Result<Nesting, JsonError> {
+        let (open, close) = (tokens.open, tokens.close);
+        let innermost = self.kinds & 1;
+        let was_shallow = u64::from(self.depth <= S::LEVELS);
+        let mut after = Brackets::default();
+        let mut beyond = 0;
+        for at in ones(open | close) {
+            if open >> at & 1 == 1 {
+                if self.depth == self.max_depth {
+                    return Err(JsonError { fault: JsonFault::TooDeep, offset: base + at });
+                }
+                if self.depth % 64 == 63 {
+                    self.outer_kinds.push(self.kinds);
+                    self.kinds = 0;
+                }
+                self.bracket(at, open, curly);
+                self.depth += 1;
+            } else {
+                self.bracket(at, open, curly);
+                if self.depth % 64 == 0 {
+                    self.kinds = self.outer_kinds.pop().unwrap_or_default();
+                }
+                self.depth -= 1;
+                if self.depth == 0 {
+                    beyond = (u64::MAX << at) << 1;
                     break;
                 }
-                return Err(JsonError { fault: JsonFault::TooDeep, offset: base + at });
             }
-            let now = u64::from(self.is_object[depth]);
-            nesting.in_object ^= (kind ^ now).wrapping_neg() & beyond;
-            nesting.shallow ^= u64::from(was_shallow != (depth <= S::LEVELS)).wrapping_neg() & beyond;
-            kind = now;
+            after.objects |= (self.kinds & 1) << at;
+            after.shallow |= u64::from(self.depth <= S::LEVELS) << at;
         }
-        self.depth = depth;
-        Ok(nesting)
+        let in_object = fill(after.objects, innermost, open | close);
+        Ok(Nesting {
+            in_object,
+            shallow: fill(after.shallow, was_shallow, open | close),
+            mismatched: close & (in_object ^ curly),
+            beyond,
+        })
     }
 
     /// Where a token may not follow the one before it.
@@ -395,6 +474,16 @@ fn skip(from: u64, gap: u64, carry: &mut u64) -> u64 {
     let (sum, overflow) = (from & gap).overflowing_add(gap);
     *carry |= u64::from(overflow);
     (sum | from) & !gap
+}
+
+/// For each of `stops` that is set in `from`: the bytes after it, up to and including the next stop.
+/// `first` is the bit of the stop before the block.
+#[inline(always)]
+fn fill(from: u64, first: u64, stops: u64) -> u64 {
+    let begin = from << 1 | first;
+    let sum = (begin & !stops).wrapping_add(!stops);
+    // Runs that were begun are carried through: they are 0 now, and the stop behind them is 1.
+    (!stops & !sum) | (stops & (sum | begin))
 }
 
 /// Bit `i` of the answer: the parity of the bits up to and including `i`.

@@ -160,6 +160,11 @@ impl<T> EdgeQueue<T> {
         self.circuit.failed(now, failure);
     }
 
+    /// Nothing waits, and another job could start.
+    pub(super) fn has_free_slot(&self) -> bool {
+        self.waiting.is_empty() && self.running < self.max_running
+    }
+
     pub(super) fn is_down(&self) -> bool {
         self.circuit.is_open()
     }

@@ -86,6 +86,11 @@ impl<P: Payload> Inserts<P> {
         None
     }
 
+    /// Whether a batch would be inserted at once.
+    pub(super) fn has_free_slot(&self) -> bool {
+        self.ready.has_free_slot()
+    }
+
     pub(super) fn is_down(&self) -> bool {
         self.ready.is_down()
     }

@@ -357,7 +357,9 @@ impl<P: Payload> Pipeline<P> {
         }
         self.start_decodes();
         self.start_transforms();
-        self.inserts.flush(now, self.handover.in_hurry() || self.budget.is_exhausted());
+        // In a hurry rows still wait while an insert is under way: a transaction for each would be slower.
+        let in_hurry = self.handover.in_hurry() || self.budget.is_exhausted();
+        self.inserts.flush(now, in_hurry && self.inserts.has_free_slot());
         while let Some(rows) = self.inserts.start(now) {
             self.start(Job::Insert(rows.clone()), Work::Insert { rows });
         }
