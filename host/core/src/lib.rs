@@ -23,7 +23,9 @@
 
 pub mod archive;
 pub mod dead_letter;
+pub mod guards;
 pub mod identity;
+pub mod lifecycle;
 pub mod pipeline;
 pub mod reject;
 pub mod row;

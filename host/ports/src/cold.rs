@@ -4,21 +4,9 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+pub use replay_core::lifecycle::{ObjectHead, ObjectTag, Precondition};
 
 use crate::Result;
-
-/// Changes whenever an object's bytes change (an ETag).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObjectTag(pub String);
-
-/// Under which condition a write takes place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Precondition {
-    /// There is no object of that key (`If-None-Match: *`).
-    Absent,
-    /// The object of that key is still this one (`If-Match`).
-    Matches(ObjectTag),
-}
 
 /// What became of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,19 +15,6 @@ pub enum PutOutcome {
     Written(ObjectTag),
     /// The condition did not hold; nothing was written.
     PreconditionFailed,
-}
-
-/// What a listing or a look says of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ObjectHead {
-    /// Its key.
-    pub key: String,
-    /// Its tag.
-    pub tag: ObjectTag,
-    /// Its bytes.
-    pub size: u64,
-    /// When it was written, Unix milliseconds.
-    pub modified_at_ms: u64,
 }
 
 /// Objects by key.
@@ -68,6 +43,12 @@ pub trait ColdStore: Send + Sync {
 
     /// Deletes the object with all its versions and unfinished uploads. Deleting nothing is fine.
     async fn delete(&self, key: &str) -> Result<()>;
+
+    /// Deletes the object's versions but the current one, and its unfinished uploads: what an erasure
+    /// rewrote must not live on in a versioned bucket. A store without versions has nothing to do.
+    async fn prune(&self, _key: &str) -> Result<()> {
+        Ok(())
+    }
 
     /// A page of objects whose key starts with `prefix`, ascending, after the key `after`.
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<ObjectHead>>;

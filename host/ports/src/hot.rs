@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use replay_core::archive::ArchiveRow;
 use replay_core::identity::{ProjectId, SessionKey};
+pub use replay_core::lifecycle::{AuditEntry, SessionAge};
 use replay_core::row::{ChunkMeta, ChunkRow, CopyId};
 use replay_core::tombstone::Tombstone;
 
@@ -13,17 +14,6 @@ use crate::Result;
 pub struct InsertReport {
     /// Positions in the input whose session or project is erased: not written, and settled so.
     pub tombstoned: Vec<usize>,
-}
-
-/// How old a session's physical copies are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionAge {
-    /// Which session.
-    pub session: SessionKey,
-    /// Receipt of its oldest copy, Unix milliseconds.
-    pub oldest_received_at_ms: u64,
-    /// Receipt of its newest copy, Unix milliseconds.
-    pub newest_received_at_ms: u64,
 }
 
 /// Which sessions to list. Times are Unix milliseconds of the session's start.
@@ -67,21 +57,6 @@ pub struct ArchiveFilter {
     pub project_id: Option<ProjectId>,
     /// Only objects that expire at or before this, Unix milliseconds.
     pub expires_until_ms: Option<u64>,
-}
-
-/// Who erased what, when, and how much it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditEntry {
-    /// When, Unix milliseconds.
-    pub at_ms: u64,
-    /// Who asked: a user name, a token's name, or `sweeper`.
-    pub actor: String,
-    /// What was done, e.g. `session_erase`.
-    pub action: String,
-    /// To what: `project` or `project/session`.
-    pub target: String,
-    /// Bytes deleted.
-    pub bytes: u64,
 }
 
 /// Chunks, archive rows, tombstones and the audit trail. Speaks of physical copies throughout.

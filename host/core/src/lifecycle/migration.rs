@@ -1,0 +1,452 @@
+//! The move of one session from the hot store to the cold one.
+//!
+//! ```text
+//! tombstones → hot copies → archive rows → objects → plan → write → read back → archive row
+//!            → read it back → tombstones again → delete exactly the copies that were read
+//! ```
+//!
+//! A conflict at any point (another migrator wrote first, a copy went away, the object read back does
+//! not hold what was read) leads back to the first arrow, a bounded number of times. Whatever lies in
+//! the cold store then is a superset, so repeating is harmless; what matters is only that nothing is
+//! deleted before it was seen where it belongs.
+
+use super::ask::{Answer, Ask, Machine, ObjectLook, Precondition, Step};
+use super::plan::{Known, Plan, WritePlan};
+use crate::archive::{ArchiveRow, ObjectHeader};
+use crate::guards::{Guard, Guards};
+use crate::identity::SessionKey;
+use crate::row::{Codec, CopyId};
+use crate::time::Now;
+use crate::tombstone::{EraseScope, Tombstone};
+
+/// How often a move begins again before it gives way to the others.
+const MAX_ATTEMPTS: u32 = 6;
+
+/// What a move goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MoveSettings {
+    /// How a first object is compressed; a merge keeps the object's codec.
+    pub cold_codec: Codec,
+    /// From a session's first move to the object's deletion, milliseconds.
+    pub cold_retention_ms: u64,
+    /// Guards in force.
+    pub guards: Guards,
+}
+
+/// What a move came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MoveEnd {
+    /// Hot copies were deleted, and the cold store holds their chunks.
+    Moved {
+        /// Copies deleted, losers among them.
+        copies: u64,
+        /// Chunks written that the object did not hold before.
+        chunks: u64,
+        /// Stored bytes of the copies deleted.
+        bytes: u64,
+        /// Of the object.
+        generation: u64,
+    },
+    /// There was nothing to move.
+    Nothing,
+    /// The session is erased; what the move had written is deleted.
+    Erased,
+    /// The session's object expired: once it is deleted, late chunks make a new one.
+    WaitForRetention,
+    /// Others kept changing the session. Try again later.
+    Busy {
+        /// What came in between last.
+        what: String,
+    },
+    /// A store failed, or a person has to look. Nothing was deleted that is not in the cold store.
+    Failed {
+        /// For the operator.
+        what: String,
+    },
+}
+
+/// The machine that moves one session.
+#[derive(Clone, Debug)]
+pub struct SessionMove {
+    settings: MoveSettings,
+    known: Known,
+    state: State,
+    attempts: u32,
+    /// Objects of the session, the one to merge into first.
+    keys: Vec<String>,
+    /// Objects that this move may have written, or written a row for.
+    touched: Vec<String>,
+    chunks_written: u64,
+    /// The objects as they were read back.
+    held: Vec<ArchiveRow>,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Tombstones,
+    Copies,
+    Rows,
+    Look,
+    /// Only without [`Guard::ConditionalWrite`]: takes whatever tag is there.
+    TagOfTheMoment(Box<WritePlan>),
+    Write,
+    /// The object at this position of `keys` is read back.
+    ReadBack(usize),
+    /// The row of the object at this position of `held` is written.
+    PutRow(usize),
+    RowsBack,
+    TombstonesAgain,
+    /// Only without [`Guard::HashInDelete`]: deletes whatever is there now.
+    CopiesOfTheMoment,
+    Delete {
+        generation: u64,
+        bytes: u64,
+    },
+    /// An object without chunks is written, then deleted.
+    Retire(Box<WritePlan>),
+    Undo(Undo),
+}
+
+/// Deleting what must not be there, object by object: the object, then its rows.
+#[derive(Clone, Debug)]
+struct Undo {
+    keys: Vec<String>,
+    generation: u64,
+    object_is_gone: bool,
+    end: MoveEnd,
+}
+
+type Next = Result<Step<MoveEnd>, String>;
+
+impl Machine for SessionMove {
+    type End = MoveEnd;
+
+    fn step(&mut self, now: Now, answer: Option<Answer>) -> Step<MoveEnd> {
+        let next = match answer {
+            None => {
+                *self = Self::new(self.known.session.clone(), self.settings);
+                Ok(self.begin())
+            }
+            Some(answer) => self.take(now, answer),
+        };
+        next.unwrap_or_else(|what| Step::Done(MoveEnd::Failed { what }))
+    }
+}
+
+impl SessionMove {
+    /// A move of this session.
+    pub fn new(session: SessionKey, settings: MoveSettings) -> Self {
+        Self {
+            settings,
+            known: Known::new(session),
+            state: State::Tombstones,
+            attempts: 0,
+            keys: Vec::new(),
+            touched: Vec::new(),
+            chunks_written: 0,
+            held: Vec::new(),
+        }
+    }
+
+    fn begin(&mut self) -> Step<MoveEnd> {
+        self.state = State::Tombstones;
+        Step::Ask(Ask::Tombstones(self.known.session.clone()))
+    }
+
+    fn again(&mut self, what: impl Into<String>) -> Next {
+        self.attempts += 1;
+        if self.attempts < MAX_ATTEMPTS {
+            Ok(self.begin())
+        } else {
+            Ok(Step::Done(MoveEnd::Busy { what: what.into() }))
+        }
+    }
+
+    fn take(&mut self, now: Now, answer: Answer) -> Next {
+        match std::mem::replace(&mut self.state, State::Tombstones) {
+            State::Tombstones => {
+                self.known.tombstones = answer.tombstones()?;
+                if self.session_is_erased() {
+                    return Ok(self.undo());
+                }
+                self.state = State::Copies;
+                Ok(Step::Ask(Ask::Copies(self.known.session.clone())))
+            }
+            State::Copies => {
+                self.known.copies = answer.copies()?;
+                if self.known.copies.is_empty() && self.touched.is_empty() {
+                    return Ok(Step::Done(MoveEnd::Nothing));
+                }
+                self.state = State::Rows;
+                Ok(Step::Ask(Ask::ArchiveRows(self.known.session.clone())))
+            }
+            State::Rows => self.rows_read(now, answer.rows()?),
+            State::Look => self.looked(now, answer.object()?),
+            State::TagOfTheMoment(mut plan) => {
+                let head = answer.heads()?.pop();
+                plan.precondition = head.map_or(Precondition::Absent, |head| Precondition::Matches(head.tag));
+                Ok(self.ask_write(*plan))
+            }
+            State::Write => self.wrote(answer),
+            State::ReadBack(position) => self.read_back(now, position, answer.object()?),
+            State::PutRow(position) => {
+                answer.done()?;
+                self.put_rows(now, position + 1)
+            }
+            State::RowsBack => self.rows_back(now, &answer.rows()?),
+            State::TombstonesAgain => self.tombstones_again(now, answer.tombstones()?),
+            State::CopiesOfTheMoment => {
+                self.known.copies = answer.copies()?;
+                let everything = self.known.copies.iter().map(|copy| copy.copy_id()).collect();
+                Ok(self.ask_delete(everything))
+            }
+            State::Delete { generation, bytes } => {
+                let (copies, chunks) = (answer.count()?, self.chunks_written);
+                Ok(Step::Done(MoveEnd::Moved { copies, chunks, bytes, generation }))
+            }
+            State::Retire(plan) => self.retired(&plan, answer),
+            State::Undo(undo) => {
+                answer.done()?;
+                Ok(self.undo_next(undo))
+            }
+        }
+    }
+
+    /// Whether retention may delete what expires then.
+    fn has_expired(&self, now: Now) -> impl Fn(u64) -> bool + use<> {
+        let guarded = self.settings.guards.has(Guard::ExpiredIsLeftAlone);
+        move |expires_at_ms| guarded && expires_at_ms <= now.unix_ms
+    }
+
+    fn rows_read(&mut self, now: Now, rows: Vec<ArchiveRow>) -> Next {
+        self.known.rows = rows;
+        self.known.looks.clear();
+        let Some(keys) = self.known.keys(self.settings.cold_codec, self.has_expired(now)) else {
+            return Ok(Step::Done(MoveEnd::WaitForRetention));
+        };
+        self.keys = if keys.is_empty() { self.touched.clone() } else { keys };
+        self.look_next(now)
+    }
+
+    fn look_next(&mut self, now: Now) -> Next {
+        if let Some(key) = self.keys.get(self.known.looks.len()) {
+            self.state = State::Look;
+            return Ok(Step::Ask(Ask::LookAt { object_key: key.clone(), verify: false }));
+        }
+        self.carry_out(now)
+    }
+
+    fn looked(&mut self, now: Now, look: ObjectLook) -> Next {
+        if let Some(key) = self.keys.get(self.known.looks.len()) {
+            self.known.looks.push((key.clone(), look));
+        }
+        self.look_next(now)
+    }
+
+    fn carry_out(&mut self, now: Now) -> Next {
+        let first = ObjectHeader {
+            session: self.known.session.clone(),
+            codec: self.settings.cold_codec,
+            generation: 0,
+            first_moved_at_ms: now.unix_ms,
+            expires_at_ms: now.unix_ms.saturating_add(self.settings.cold_retention_ms),
+        };
+        match self.known.plan(&first, self.has_expired(now)) {
+            Plan::Nothing => Ok(Step::Done(MoveEnd::Nothing)),
+            Plan::WaitForRetention => Ok(Step::Done(MoveEnd::WaitForRetention)),
+            Plan::Stuck(what) => Err(what),
+            Plan::Keep => {
+                self.held.clear();
+                Ok(self.read_back_at(0))
+            }
+            Plan::Retire(plan) => {
+                self.state = State::Retire(Box::new(plan.clone()));
+                Ok(Step::Ask(Ask::Write(Box::new(plan))))
+            }
+            Plan::Write(plan) if self.settings.guards.has(Guard::ConditionalWrite) => {
+                Ok(self.ask_write(plan))
+            }
+            Plan::Write(plan) => {
+                let object_key = plan.object_key.clone();
+                self.state = State::TagOfTheMoment(Box::new(plan));
+                Ok(Step::Ask(Ask::Head { object_key }))
+            }
+        }
+    }
+
+    fn touch(&mut self, object_key: &str) {
+        if !self.touched.iter().any(|touched| touched == object_key) {
+            self.touched.push(object_key.to_owned());
+        }
+    }
+
+    fn ask_write(&mut self, plan: WritePlan) -> Step<MoveEnd> {
+        self.state = State::Write;
+        self.touch(&plan.object_key);
+        self.chunks_written = plan.copies().len() as u64;
+        Step::Ask(Ask::Write(Box::new(plan)))
+    }
+
+    fn wrote(&mut self, answer: Answer) -> Next {
+        match answer {
+            Answer::Written(row) => {
+                self.held.clear();
+                if self.settings.guards.has(Guard::ReadBack) {
+                    return Ok(self.read_back_at(0));
+                }
+                self.held.push(*row);
+                Ok(self.put_row_at(0))
+            }
+            Answer::PreconditionFailed => self.again("another migrator wrote the object first"),
+            Answer::SourceChanged => self.again("copies went away"),
+            other => Err(other.unexpected()),
+        }
+    }
+
+    fn read_back_at(&mut self, position: usize) -> Step<MoveEnd> {
+        self.state = State::ReadBack(position);
+        let object_key = self.keys.get(position).cloned().unwrap_or_default();
+        Step::Ask(Ask::LookAt { object_key, verify: true })
+    }
+
+    fn read_back(&mut self, now: Now, position: usize, look: ObjectLook) -> Next {
+        if let ObjectLook::Present { row, .. } = look {
+            let is_live = !self.has_expired(now)(row.header.expires_at_ms);
+            if is_live && row.header.session == self.known.session {
+                self.held.push(*row);
+            }
+        }
+        if position + 1 < self.keys.len() {
+            return Ok(self.read_back_at(position + 1));
+        }
+        if !self.holds_every_copy() {
+            return self.again("the object read back does not hold what was read");
+        }
+        self.put_rows(now, 0)
+    }
+
+    fn holds_every_copy(&self) -> bool {
+        self.known
+            .uncovered_copies()
+            .all(|copy| self.held.iter().any(|object| self.known.holds(object, copy)))
+    }
+
+    /// Writes the rows that are missing or older than their object, from this object on.
+    fn put_rows(&mut self, now: Now, from: usize) -> Next {
+        let missing = (from..self.held.len()).find(|position| {
+            self.held.get(*position).is_some_and(|object| !is_archived(&self.known.rows, object))
+        });
+        if let Some(position) = missing {
+            return Ok(self.put_row_at(position));
+        }
+        if self.settings.guards.has(Guard::ArchiveReadBack) {
+            self.state = State::RowsBack;
+            return Ok(Step::Ask(Ask::ArchiveRows(self.known.session.clone())));
+        }
+        self.tombstones_or_delete(now)
+    }
+
+    fn put_row_at(&mut self, position: usize) -> Step<MoveEnd> {
+        self.state = State::PutRow(position);
+        let Some(row) = self.held.get(position).cloned() else { return Step::Done(MoveEnd::Nothing) };
+        self.touch(&row.object_key);
+        Step::Ask(Ask::PutArchive(Box::new(row)))
+    }
+
+    fn rows_back(&mut self, now: Now, rows: &[ArchiveRow]) -> Next {
+        if !self.held.iter().all(|object| is_archived(rows, object)) {
+            return self.again("the archive row did not read back");
+        }
+        self.tombstones_or_delete(now)
+    }
+
+    fn tombstones_or_delete(&mut self, now: Now) -> Next {
+        if !self.settings.guards.has(Guard::TombstoneReRead) {
+            return self.delete(now);
+        }
+        self.state = State::TombstonesAgain;
+        Ok(Step::Ask(Ask::Tombstones(self.known.session.clone())))
+    }
+
+    fn tombstones_again(&mut self, now: Now, tombstones: Vec<Tombstone>) -> Next {
+        self.known.tombstones = tombstones;
+        if self.session_is_erased() {
+            return Ok(self.undo());
+        }
+        let mut entries = self.held.iter().take(1).flat_map(|object| &object.index);
+        if entries.any(|entry| self.known.is_erased(entry.received_at_ms)) || !self.holds_every_copy() {
+            return self.again("the project was erased meanwhile");
+        }
+        self.delete(now)
+    }
+
+    /// Deletes the copies that were read and that an object stands for, the losers too. Copies that a
+    /// project's tombstone covers are the erasure's to delete (see the module's first page).
+    fn delete(&mut self, now: Now) -> Next {
+        if self.held.iter().any(|object| self.has_expired(now)(object.header.expires_at_ms)) {
+            return Ok(Step::Done(MoveEnd::WaitForRetention));
+        }
+        if !self.settings.guards.has(Guard::HashInDelete) {
+            self.state = State::CopiesOfTheMoment;
+            return Ok(Step::Ask(Ask::Copies(self.known.session.clone())));
+        }
+        let copies: Vec<CopyId> = self.known.uncovered_copies().map(|copy| copy.copy_id()).collect();
+        if copies.is_empty() {
+            return Ok(Step::Done(MoveEnd::Nothing));
+        }
+        Ok(self.ask_delete(copies))
+    }
+
+    fn ask_delete(&mut self, copies: Vec<CopyId>) -> Step<MoveEnd> {
+        let generation = self.held.iter().map(|object| object.header.generation).max().unwrap_or(0);
+        let bytes = self.known.uncovered_copies().map(|copy| copy.compressed_size).sum();
+        self.state = State::Delete { generation, bytes };
+        Step::Ask(Ask::DeleteCopies { session: self.known.session.clone(), copies })
+    }
+
+    fn retired(&mut self, plan: &WritePlan, answer: Answer) -> Next {
+        match answer {
+            Answer::Written(_) => Ok(self.undo_next(Undo {
+                keys: vec![plan.object_key.clone()],
+                generation: plan.header.generation,
+                object_is_gone: false,
+                end: MoveEnd::Nothing,
+            })),
+            Answer::PreconditionFailed | Answer::SourceChanged => self.again("the object changed"),
+            other => Err(other.unexpected()),
+        }
+    }
+
+    fn session_is_erased(&self) -> bool {
+        self.known.tombstones.iter().any(|tombstone| match &tombstone.scope {
+            EraseScope::Session(key) => *key == self.known.session,
+            EraseScope::Project(_) => false,
+        })
+    }
+
+    /// Takes back what this move may have written of a session that is erased for good.
+    fn undo(&mut self) -> Step<MoveEnd> {
+        let keys = std::mem::take(&mut self.touched);
+        self.undo_next(Undo { keys, generation: u64::MAX, object_is_gone: false, end: MoveEnd::Erased })
+    }
+
+    fn undo_next(&mut self, mut undo: Undo) -> Step<MoveEnd> {
+        let Some(object_key) = undo.keys.last().cloned() else { return Step::Done(undo.end) };
+        let ask = if undo.object_is_gone {
+            undo.keys.pop();
+            let (session, generation) = (self.known.session.clone(), undo.generation);
+            Ask::DeleteArchive { session, object_key, generation }
+        } else {
+            Ask::DeleteObject { object_key }
+        };
+        undo.object_is_gone = !undo.object_is_gone;
+        self.state = State::Undo(undo);
+        Step::Ask(ask)
+    }
+}
+
+/// Whether there is a row for the object as it is, or for a later one.
+fn is_archived(rows: &[ArchiveRow], object: &ArchiveRow) -> bool {
+    rows.iter()
+        .any(|row| row.object_key == object.object_key && row.header.generation >= object.header.generation)
+}
