@@ -102,18 +102,16 @@ enum State {
         generation: u64,
         bytes: u64,
     },
-    /// An object without chunks is written, then deleted.
-    Retire(Box<WritePlan>),
+    /// The object is closed; the erasure deletes it.
+    Retire,
     Undo(Undo),
 }
 
-/// Deleting what must not be there, object by object: the object, then its rows.
+/// Deleting what was written of an erased session, object by object: the object, then its rows.
 #[derive(Clone, Debug)]
 struct Undo {
     keys: Vec<String>,
-    generation: u64,
     object_is_gone: bool,
-    end: MoveEnd,
 }
 
 type Next = Result<Step<MoveEnd>, String>;
@@ -204,7 +202,7 @@ impl SessionMove {
                 let (copies, chunks) = (answer.count()?, self.chunks_written);
                 Ok(Step::Done(MoveEnd::Moved { copies, chunks, bytes, generation }))
             }
-            State::Retire(plan) => self.retired(&plan, answer),
+            State::Retire => self.retired(answer),
             State::Undo(undo) => {
                 answer.done()?;
                 Ok(self.undo_next(undo))
@@ -260,7 +258,7 @@ impl SessionMove {
                 Ok(self.read_back_at(0))
             }
             Plan::Retire(plan) => {
-                self.state = State::Retire(Box::new(plan.clone()));
+                self.state = State::Retire;
                 Ok(Step::Ask(Ask::Write(Box::new(plan))))
             }
             Plan::Write(plan) if self.settings.guards.has(Guard::ConditionalWrite) => {
@@ -404,14 +402,9 @@ impl SessionMove {
         Step::Ask(Ask::DeleteCopies { session: self.known.session.clone(), copies })
     }
 
-    fn retired(&mut self, plan: &WritePlan, answer: Answer) -> Next {
+    fn retired(&mut self, answer: Answer) -> Next {
         match answer {
-            Answer::Written(_) => Ok(self.undo_next(Undo {
-                keys: vec![plan.object_key.clone()],
-                generation: plan.header.generation,
-                object_is_gone: false,
-                end: MoveEnd::Nothing,
-            })),
+            Answer::Written(_) => Ok(Step::Done(MoveEnd::Nothing)),
             Answer::PreconditionFailed | Answer::SourceChanged => self.again("the object changed"),
             other => Err(other.unexpected()),
         }
@@ -427,15 +420,15 @@ impl SessionMove {
     /// Takes back what this move may have written of a session that is erased for good.
     fn undo(&mut self) -> Step<MoveEnd> {
         let keys = std::mem::take(&mut self.touched);
-        self.undo_next(Undo { keys, generation: u64::MAX, object_is_gone: false, end: MoveEnd::Erased })
+        self.undo_next(Undo { keys, object_is_gone: false })
     }
 
     fn undo_next(&mut self, mut undo: Undo) -> Step<MoveEnd> {
-        let Some(object_key) = undo.keys.last().cloned() else { return Step::Done(undo.end) };
+        let Some(object_key) = undo.keys.last().cloned() else { return Step::Done(MoveEnd::Erased) };
         let ask = if undo.object_is_gone {
             undo.keys.pop();
-            let (session, generation) = (self.known.session.clone(), undo.generation);
-            Ask::DeleteArchive { session, object_key, generation }
+            let session = self.known.session.clone();
+            Ask::DeleteArchive { session, object_key, generation: u64::MAX }
         } else {
             Ask::DeleteObject { object_key }
         };

@@ -28,6 +28,9 @@ mod policy;
 mod reconcile;
 mod retention;
 
+#[cfg(test)]
+mod tests;
+
 pub use ask::{
     Answer, Ask, AuditEntry, Machine, ObjectHead, ObjectLook, ObjectTag, Precondition, SessionAge, Step,
 };

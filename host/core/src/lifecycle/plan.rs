@@ -155,7 +155,8 @@ pub(super) enum Plan {
     Keep,
     /// Write this.
     Write(WritePlan),
-    /// Every chunk of the object is erased and none is to be added.
+    /// Every chunk of the object is erased and none is to be added: empty it and close it. Deleting
+    /// it is the erasure's.
     Retire(WritePlan),
     /// Retention is about to delete the object.
     WaitForRetention,
