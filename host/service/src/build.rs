@@ -201,8 +201,10 @@ fn log_settings(settings: &Settings) -> LogSettings {
     LogSettings {
         segment_bytes: settings.embedded.log.segment_bytes,
         max_record_bytes: bytes(settings.limits.max_record_bytes),
-        queued_appends: settings.embedded.log.queue_records as usize,
+        queue_records: settings.embedded.log.queue_records as usize,
+        queue_bytes: bytes(settings.embedded.log.queue_bytes),
         batch_bytes: bytes(settings.embedded.log.batch_bytes),
+        read_ahead_bytes: bytes(settings.embedded.log.read_ahead_bytes),
     }
 }
 

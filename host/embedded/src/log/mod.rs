@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use replay_ports::Result;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use disk::{Disk, RealDisk};
 use reader::Reader;
@@ -45,10 +45,14 @@ pub struct LogSettings {
     pub segment_bytes: u64,
     /// Longer records are refused. Default 64 MiB.
     pub max_record_bytes: usize,
-    /// Appends that may wait for the writer before callers do. Default 256.
-    pub queued_appends: usize,
-    /// Bytes that share one flush, and bytes read ahead; a longer record goes alone. Default 4 MiB.
+    /// Appends that may wait for the writer before callers do. Default 1024.
+    pub queue_records: usize,
+    /// Bytes of them; a longer record waits alone. Default 128 MiB.
+    pub queue_bytes: usize,
+    /// Bytes that share one flush; a longer record goes alone. Default 8 MiB.
     pub batch_bytes: usize,
+    /// Bytes read ahead of delivery; a longer record comes alone. Default 4 MiB.
+    pub read_ahead_bytes: usize,
 }
 
 impl Default for LogSettings {
@@ -56,8 +60,10 @@ impl Default for LogSettings {
         Self {
             segment_bytes: 64 << 20,
             max_record_bytes: 64 << 20,
-            queued_appends: 256,
-            batch_bytes: 4 << 20,
+            queue_records: 1024,
+            queue_bytes: 128 << 20,
+            batch_bytes: 8 << 20,
+            read_ahead_bytes: 4 << 20,
         }
     }
 }
@@ -89,6 +95,9 @@ pub struct LocalLog {
     epoch: u32,
     segments: Arc<Segments>,
     requests: mpsc::Sender<Request>,
+    /// Room in the queue, in KiB.
+    queue_room: Arc<Semaphore>,
+    queue_kib: u32,
     /// One past the last durable offset.
     durable: watch::Receiver<u64>,
     offsets: Arc<dyn OffsetStore>,
@@ -123,7 +132,8 @@ impl LocalLog {
         let segments = Arc::new(Segments::new(disk, dir, settings.clone()));
         let active = segments.open(committed)?;
         let (durable_sender, durable) = watch::channel(active.next_offset);
-        let (requests, queue) = mpsc::channel(settings.queued_appends.max(1));
+        let (requests, queue) = mpsc::channel(settings.queue_records.max(1));
+        let queue_kib = u32::try_from(settings.queue_bytes >> 10).unwrap_or(u32::MAX).max(1);
         Writer::spawn(Arc::clone(&segments), active, queue, durable_sender, on_fatal)?;
         let unix_s = std::time::UNIX_EPOCH.elapsed().map_or(1, |elapsed| elapsed.as_secs());
         Ok(Self {
@@ -133,6 +143,8 @@ impl LocalLog {
             reader: tokio::sync::Mutex::new(Reader::new(committed)),
             segments,
             requests,
+            queue_room: Arc::new(Semaphore::new(queue_kib as usize)),
+            queue_kib,
             durable,
             offsets,
             committed: AtomicU64::new(committed),

@@ -116,7 +116,7 @@ pub(super) struct Found {
     pub(super) damaged: bool,
 }
 
-/// Reads about `batch_bytes`, or one longer record.
+/// Reads about `read_ahead_bytes`, or one longer record.
 pub(super) fn read_frames(
     segment: &Segment,
     position: u64,
@@ -124,7 +124,7 @@ pub(super) fn read_frames(
     settings: &LogSettings,
 ) -> io::Result<Found> {
     let available = usize::try_from(end.saturating_sub(position)).unwrap_or(usize::MAX);
-    let mut wanted = available.min(settings.batch_bytes.max(HEAD_BYTES));
+    let mut wanted = available.min(settings.read_ahead_bytes.max(HEAD_BYTES));
     loop {
         let mut bytes = vec![0; wanted];
         let read = read_full(&*segment.file, &mut bytes, position)?;

@@ -141,6 +141,9 @@ impl Source for LocalLog {
         if payload.len() > cap {
             return Err(PortError::rejected(format!("a record of {} bytes is over {cap}", payload.len())));
         }
+        let kib =
+            u32::try_from(payload.len() >> 10).unwrap_or(u32::MAX).saturating_add(1).min(self.queue_kib);
+        let _room = self.queue_room.acquire_many(kib).await.map_err(|_| ended())?;
         let (answer, appended) = oneshot::channel();
         let record = LogRecord { received_at_ms, replay_of, payload };
         self.requests.send(Request::Append { record, answer }).await.map_err(|_| ended())?;

@@ -115,7 +115,7 @@ section! {
         segment_bytes: u64 = size().within(MIB, 4 * GIB).or(64 * MIB),
         /// Read into memory at once.
         read_ahead_bytes: u64 = size().within(64 * KIB, GIB).or(4 * MIB),
-        /// Appends that may wait; more are told to come again.
+        /// Appends that may wait in the queue; more wait with their senders.
         queue_records: u32 = count().within(1, 1_000_000).or(1024),
         /// Bytes of the appends that may wait.
         queue_bytes: u64 = size().within(MIB, 64 * GIB).or(128 * MIB),
