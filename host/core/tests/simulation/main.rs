@@ -11,10 +11,13 @@
     reason = "modules of one test"
 )]
 
+mod actor;
 mod model;
 mod node;
+mod reader;
 mod rng;
 mod run;
+mod stores;
 
 use std::collections::BTreeSet;
 
@@ -83,10 +86,47 @@ fn forgetting_lost_partitions_is_needed() {
     breaks_without(Guard::ForgetLost);
 }
 
+#[test]
+fn reading_tombstones_again_after_a_move_is_needed() {
+    breaks_without(Guard::TombstoneReRead);
+}
+
+#[test]
+fn deleting_copies_by_their_hash_is_needed() {
+    breaks_without(Guard::HashInDelete);
+}
+
+#[test]
+fn writing_objects_under_a_condition_is_needed() {
+    breaks_without(Guard::ConditionalWrite);
+}
+
+#[test]
+fn writing_the_tombstone_first_is_needed() {
+    breaks_without(Guard::TombstoneFirst);
+}
+
+#[test]
+fn reading_the_object_back_is_needed() {
+    breaks_without(Guard::ReadBack);
+}
+
+#[test]
+fn reading_the_archive_row_back_is_needed() {
+    breaks_without(Guard::ArchiveReadBack);
+}
+
+#[test]
+fn leaving_expired_objects_alone_is_needed() {
+    breaks_without(Guard::ExpiredIsLeftAlone);
+}
+
 const MUST_HAPPEN: &[&str] = &[
     "answer lost",
     "at budget",
     "chain revision",
+    "copies expired",
+    "copies moved",
     "crash",
     "ending DeadLettered(InternalError)",
     "ending DeadLettered(NotEvents)",
@@ -97,13 +137,13 @@ const MUST_HAPPEN: &[&str] = &[
     "ending Skipped(NullValue)",
     "ending Skipped(Tombstoned)",
     "ending Stored",
-    "erase",
     "failure panicked",
     "failure refused",
     "failure reject",
     "failure retry",
     "failure stale",
     "feed back",
+    "first move",
     "input assigned",
     "input done",
     "input drain",
@@ -111,10 +151,21 @@ const MUST_HAPPEN: &[&str] = &[
     "input record",
     "input revoked",
     "input timeout",
+    "late chunk merged",
+    "lifecycle crash",
+    "lifecycle erase",
+    "lifecycle move",
+    "lifecycle retire",
+    "lifecycle sweep",
+    "object erased",
+    "object expired",
+    "object retired",
     "pause budget",
     "pause dead_letters",
     "pause draining",
     "pause hot_store",
+    "read",
+    "read overtaken",
     "release",
     "resume",
     "seal age",
@@ -123,6 +174,7 @@ const MUST_HAPPEN: &[&str] = &[
     "seal full_snapshot",
     "seal handover",
     "seal idle",
+    "store lied",
     "stopped DeadlinePassed",
     "stopped Drained",
     "work commit",
@@ -130,4 +182,5 @@ const MUST_HAPPEN: &[&str] = &[
     "work insert",
     "work letter",
     "work transform",
+    "write refused",
 ];

@@ -2,14 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use replay_core::archive::ArchiveRow;
 use replay_core::dead_letter::LetterId;
 use replay_core::identity::{ChunkKey, ProjectId, SessionId, SessionKey};
+use replay_core::lifecycle::{Retention, RetentionPolicy};
 use replay_core::pipeline::{Payload, ReplayOf};
 use replay_core::reject::Skip;
 use replay_core::row::{ChunkMeta, Codec, CopyId};
 use replay_core::time::Now;
 use replay_core::tombstone::Tombstone;
 use replay_core::winner::{ContentHash, Version};
+
+use crate::stores::ModelObject;
 
 pub const PARTITIONS: u32 = 3;
 pub const TOPIC: &str = "model";
@@ -90,6 +94,16 @@ pub struct World {
     /// Every chunk that was ever stored, whatever happened later.
     pub ever_stored: BTreeSet<(SessionKey, ChunkKey)>,
     pub chain_revision: u16,
+    pub objects: BTreeMap<String, ModelObject>,
+    pub archive: BTreeMap<(SessionKey, String), ArchiveRow>,
+    /// What has happened in the stores, for the list of what must.
+    pub seen: BTreeSet<&'static str>,
+    /// Objects written so far: the next tag.
+    pub writes: u64,
+    /// Steps of the history so far.
+    pub steps: u64,
+    /// When something of a session was last ended by retention or erasure.
+    gone_at: BTreeMap<SessionKey, u64>,
 }
 
 impl World {
@@ -115,6 +129,16 @@ impl World {
 
     pub fn note(&mut self, partition: u32, offset: u64, fate: Fate) {
         self.fates.entry((partition, offset)).or_default().insert(fate);
+    }
+
+    pub fn gone(&mut self, session: &SessionKey) {
+        self.gone_at.insert(session.clone(), self.steps);
+    }
+
+    /// Whether a chunk of the session may have been ended since then.
+    pub fn may_be_gone(&self, session: &SessionKey, since_step: u64) -> bool {
+        self.gone_at.get(session).is_some_and(|step| *step >= since_step)
+            || self.tombstones.iter().any(|tombstone| tombstone.covers(session, 0))
     }
 
     pub fn is_erased(&self, session: &SessionKey, received_at_ms: u64) -> bool {
@@ -147,6 +171,14 @@ impl World {
             content_hash,
         })
     }
+}
+
+/// Short enough that sessions move and end within a history.
+pub fn policy() -> RetentionPolicy {
+    let mut policy = RetentionPolicy::new(Retention { hot_ms: 200, cold_ms: 900 });
+    let loud = session(0, 0).project_id;
+    policy.projects.insert(loud, Retention { hot_ms: 120, cold_ms: 500 });
+    policy
 }
 
 pub fn session(project: u64, number: u64) -> SessionKey {

@@ -10,7 +10,7 @@ use replay_core::pipeline::{
 use replay_core::reject::{Reason, Reject, Skip};
 use replay_core::time::Now;
 
-use crate::model::{Fate, Kind, TOPIC, Token, World};
+use crate::model::{Fate, Kind, TOPIC, Token, World, policy};
 
 /// A job on its way: not done yet, or done and its answer not delivered yet.
 pub struct Running {
@@ -83,7 +83,7 @@ impl Node {
     /// Lets the outside world do a job; the answer is delivered by `answer`.
     pub fn apply(&mut self, index: usize, now: Now, world: &mut World) -> Checked {
         let answer = match &self.running[index].work {
-            Work::Decode { raw, .. } => decode(*raw, world),
+            Work::Decode { raw, .. } => decode(*raw, world, now),
             Work::Transform { chunks, .. } => {
                 let grouped = chunks.len() as u64;
                 let verdict = |token: Token| transform(token, grouped, world);
@@ -129,7 +129,6 @@ impl Node {
             }
             Work::Commit { next } => commit(next, world)?,
         };
-        let _ = now;
         self.running[index].answer = Some(answer);
         Ok(())
     }
@@ -316,8 +315,13 @@ impl Node {
     }
 }
 
-fn decode(token: Token, world: &World) -> Outcome<Token> {
+fn decode(token: Token, world: &World, now: Now) -> Outcome<Token> {
     let record = world.record(token);
+    if let Kind::Chunk { session, .. } = &record.kind
+        && record.received_at_ms + policy().of(&session.project_id).total_ms() < now.unix_ms
+    {
+        return Outcome::Decoded(Decoded::Skip(Skip::Expired));
+    }
     let head = |session: &replay_core::identity::SessionKey, key, has_full_snapshot| {
         Outcome::Decoded(Decoded::Chunk {
             head: replay_core::pipeline::ChunkHead {

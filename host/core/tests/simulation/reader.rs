@@ -32,6 +32,7 @@ pub struct Reader {
     session: SessionKey,
     /// What was visible when the read began: each must be seen at this rank or a greater one.
     promised: BTreeMap<ChunkKey, Rank>,
+    since_step: u64,
     step: Step,
     looks: usize,
     found: Vec<(ChunkMeta, Place)>,
@@ -40,7 +41,12 @@ pub struct Reader {
 impl Reader {
     pub fn open(session: SessionKey, world: &World) -> Self {
         let promised = world.visible(&session).into_iter().map(|meta| (meta.key, meta.rank())).collect();
-        Self { session, promised, step: Step::Hot, looks: 0, found: Vec::new() }
+        Self { session, promised, since_step: world.steps, step: Step::Hot, looks: 0, found: Vec::new() }
+    }
+
+    /// How often it had to look again.
+    pub fn looks(&self) -> usize {
+        self.looks
     }
 
     /// One step. `Ok(true)`: the read is over and was right.
@@ -69,12 +75,18 @@ impl Reader {
                 let here = |(meta, place): &(ChunkMeta, Place)| match place {
                     Place::Hot => world.hot.contains_key(&(self.session.clone(), meta.copy_id())),
                     Place::Cold(key) => world.objects.get(key).is_some_and(|object| {
-                        object.index.iter().any(|entry| entry.key == meta.key && entry.rank() == meta.rank())
+                        object
+                            .row
+                            .index
+                            .iter()
+                            .any(|entry| entry.key == meta.key && entry.rank() == meta.rank())
                     }),
                 };
                 if self.found.iter().all(here) {
                     return self.check(world).map(|()| true);
                 }
+                // A move overtook the read.
+
                 self.looks += 1;
                 self.step = Step::Hot;
                 if self.looks > MAX_LOOKS {
@@ -93,10 +105,15 @@ impl Reader {
             let seen = self.found.iter().find(|(meta, _)| meta.key == *key);
             match seen {
                 Some((meta, _)) if meta.rank() >= *rank => {}
+                Some(_) if world.may_be_gone(&self.session, self.since_step) => {}
                 Some((meta, _)) => {
-                    return Err(format!("a read of {} shows {:?} where {rank:?} had won", self.session, meta.rank()));
+                    return Err(format!(
+                        "a read of {} shows {:?} where {rank:?} had won",
+                        self.session,
+                        meta.rank()
+                    ));
                 }
-                None if world.may_be_gone(&self.session, *key) => {}
+                None if world.may_be_gone(&self.session, self.since_step) => {}
                 None => return Err(format!("a read of {} misses {key:?}", self.session)),
             }
         }

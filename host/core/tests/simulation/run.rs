@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 
 use replay_core::guards::Guards;
-use replay_core::identity::ChunkKey;
+use replay_core::identity::{ChunkKey, SessionKey};
 use replay_core::pipeline::{Failure, Input, Outcome, ReplayOf, Work};
 use replay_core::time::Now;
-use replay_core::tombstone::{EraseScope, Tombstone};
-use replay_core::winner::winners;
+use replay_core::tombstone::EraseScope;
 
+use crate::actor::{Actor, Work as Task};
 use crate::model::{Kind, ModelRecord, PARTITIONS, World, later, session};
 use crate::node::{Checked, Node, work_name};
+use crate::reader::Reader;
 use crate::rng::Rng;
+use crate::stores::Asker;
 
 pub struct Run {
     rng: Rng,
@@ -21,6 +23,12 @@ pub struct Run {
     nodes: Vec<Option<Node>>,
     pub seen: BTreeSet<String>,
     incarnations: u64,
+    migrators: [Actor; 2],
+    /// Erasure, sweep and retention: one at a time.
+    janitor: Actor,
+    readers: Vec<Reader>,
+    /// Every other history spares the lifecycle: then it must tidy up after itself, without a sweep.
+    lifecycle_faults: bool,
 }
 
 impl Run {
@@ -35,6 +43,10 @@ impl Run {
             nodes: (0..2).map(|_| None).collect(),
             seen: BTreeSet::new(),
             incarnations: 0,
+            migrators: [Actor::new(Asker::Migrator), Actor::new(Asker::Migrator)],
+            janitor: Actor::new(Asker::Janitor),
+            readers: Vec::new(),
+            lifecycle_faults: seed % 2 == 1,
         };
         (0..2).for_each(|index| run.boot(index));
         run
@@ -43,11 +55,14 @@ impl Run {
     /// Plays `steps` steps, then lets everything end without faults and checks the end.
     pub fn play(&mut self, steps: usize) -> Checked {
         for _ in 0..steps {
+            self.world.steps += 1;
             self.step()?;
-            self.check_readers()?;
+            self.lifecycle(self.lifecycle_faults)?;
+            self.read()?;
         }
         self.settle()?;
-        self.check_end()
+        self.check_end()?;
+        self.sweep_at_the_end()
     }
 
     fn step(&mut self) -> Checked {
@@ -66,10 +81,6 @@ impl Run {
                 self.seen.insert("chain revision".into());
                 Ok(())
             }
-            95 => {
-                self.erase();
-                Ok(())
-            }
             96 => {
                 self.feed_back();
                 Ok(())
@@ -83,9 +94,16 @@ impl Run {
         self.nodes[index] = Some(Node::new(self.incarnations, self.guards));
     }
 
+    /// A session that is open about now; older ones get late chunks.
+    fn any_session(&mut self) -> SessionKey {
+        let newest = self.world.steps / 120 + 3;
+        let age = if self.rng.one_in(5) { self.rng.below(12) } else { self.rng.below(3) };
+        session(self.rng.below(2), newest.saturating_sub(age))
+    }
+
     fn produce(&mut self) {
         let partition = self.rng.below(u64::from(PARTITIONS)) as u32;
-        let session = session(self.rng.below(2), self.rng.below(4));
+        let session = self.any_session();
         // A browser's clock says anything; a retry repeats a chunk on another partition.
         let key = ChunkKey { timestamp_start_ms: self.rng.below(6), chunk_index: self.rng.below(3) as u32 };
         let kind = match self.rng.below(40) {
@@ -130,14 +148,83 @@ impl Run {
         self.world.append(partition, record);
     }
 
-    fn erase(&mut self) {
-        let key = session(self.rng.below(2), self.rng.below(4));
-        let scope =
-            if self.rng.one_in(4) { EraseScope::Project(key.project_id) } else { EraseScope::Session(key) };
-        let tombstone = Tombstone { scope, erased_at_ms: self.now.unix_ms };
-        self.world.hot.retain(|(session, _), meta| !tombstone.covers(session, meta.received_at_ms));
-        self.world.tombstones.push(tombstone);
-        self.seen.insert("erase".into());
+    /// Migrators, eraser, sweeper: each does a step, starts something, or dies.
+    fn lifecycle(&mut self, faults: bool) -> Checked {
+        for index in 0..2 {
+            if faults && self.rng.one_in(150) {
+                self.seen.insert("lifecycle crash".into());
+                self.migrators[index].crash(self.now, &mut self.world, &mut self.rng)?;
+            }
+            if self.migrators[index].is_idle() && self.rng.one_in(4) {
+                let task = Task::moving(self.rng.next(), self.guards);
+                self.seen.insert(task.name().into());
+                self.migrators[index].start(self.now, task);
+            }
+            if !self.rng.one_in(4) {
+                self.migrators[index].act(self.now, &mut self.world, &mut self.rng, faults)?;
+            }
+        }
+        if faults && self.rng.one_in(200) {
+            self.janitor.crash(self.now, &mut self.world, &mut self.rng)?;
+        }
+        if self.janitor.is_idle() && self.rng.one_in(20) {
+            let task = self.janitors_task();
+            self.seen.insert(task.name().into());
+            self.janitor.start(self.now, task);
+        }
+        if self.rng.one_in(2) {
+            self.janitor.act(self.now, &mut self.world, &mut self.rng, faults)?;
+        }
+        Ok(())
+    }
+
+    fn janitors_task(&mut self) -> Task {
+        let key = self.any_session();
+        match self.rng.below(16) {
+            0 if self.rng.one_in(4) => Task::erasing(EraseScope::Project(key.project_id), self.guards),
+            0..3 => Task::erasing(EraseScope::Session(key), self.guards),
+            3..5 if self.lifecycle_faults => Task::sweeping(self.guards),
+            _ => Task::retiring(self.guards),
+        }
+    }
+
+    fn read(&mut self) -> Checked {
+        if self.readers.len() < 2 && self.rng.one_in(4) {
+            let key = self.any_session();
+            self.readers.push(Reader::open(key, &self.world));
+        }
+        for position in (0..self.readers.len()).rev() {
+            if self.rng.one_in(2) && self.readers[position].step(&self.world)? {
+                let looks = self.readers[position].looks();
+                self.seen.insert(if looks > 0 { "read overtaken" } else { "read" }.into());
+                self.readers.swap_remove(position);
+            }
+        }
+        Ok(())
+    }
+
+    /// Invariant 9: what was erased is gone once everybody has ended, after faults with one more sweep.
+    fn sweep_at_the_end(&mut self) -> Checked {
+        for _ in 0..20_000 {
+            self.now = later(self.now, 1);
+            self.world.steps += 1;
+            for actor in self.migrators.iter_mut().chain([&mut self.janitor]) {
+                actor.act(self.now, &mut self.world, &mut self.rng, false)?;
+            }
+        }
+        if !self.lifecycle_faults {
+            self.world.erased_remains().map_or(Ok(()), Err)?;
+        }
+        self.janitor.start(self.now, Task::sweeping(self.guards));
+        for _ in 0..20_000 {
+            if self.janitor.is_idle() {
+                break;
+            }
+            self.now = later(self.now, 1);
+            self.world.steps += 1;
+            self.janitor.act(self.now, &mut self.world, &mut self.rng, false)?;
+        }
+        self.world.erased_remains().map_or(Ok(()), Err)
     }
 
     fn deliver(&mut self) -> Checked {
@@ -326,6 +413,7 @@ impl Run {
     }
 
     fn check_end(&mut self) -> Checked {
+        self.seen.extend(self.world.seen.iter().map(|what| (*what).to_owned()));
         for (partition, log) in self.world.log.iter().enumerate() {
             for offset in 0..log.len() as u64 {
                 if !self.world.fates.contains_key(&(partition as u32, offset)) {
@@ -338,19 +426,6 @@ impl Run {
             if !node.budget_is_clear(self.now) {
                 return Err("the budget is not given back".into());
             }
-        }
-        Ok(())
-    }
-
-    /// Invariants 5 and 9: a reader sees each stored chunk once, the winner, and nothing erased.
-    fn check_readers(&self) -> Checked {
-        let visible = winners(self.world.hot.iter(), |((session, copy), meta)| {
-            ((session.clone(), copy.key), meta.rank())
-        });
-        if let Some(((session, _), _)) =
-            visible.iter().find(|((session, _), meta)| self.world.is_erased(session, meta.received_at_ms))
-        {
-            return Err(format!("an erased chunk of {session} is back"));
         }
         Ok(())
     }
