@@ -1,1 +1,3 @@
 //! Embedded stores: the same pipeline with no servers at hand.
+
+pub mod log;
