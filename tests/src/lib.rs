@@ -1,1 +1,3 @@
 //! What the tests share: the contract suites that every backend must pass.
+
+pub mod contract;

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -109,9 +108,8 @@ impl Source for LocalLog {
             return Ok(SourceEvent::Assigned { partition: PARTITION, epoch: self.epoch, next_offset });
         }
         loop {
-            // Listening begins before looking, or a wake in between would be lost.
-            let mut woken = pin!(self.shared.wake.notified());
-            woken.as_mut().enable();
+            // Created before looking, it hears every wake from here on; later, one would be lost.
+            let woken = self.shared.wake.notified();
             if self.is_paused.load(Acquire) {
                 woken.await;
             } else if let Some(record) = reader.ready.pop_front() {

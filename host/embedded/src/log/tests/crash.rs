@@ -101,16 +101,28 @@ fn a_crash_while_recovering_from_a_crash_loses_nothing() {
     }
 }
 
+/// The process is killed, the machine goes on; the next process must not build on what only the
+/// cache holds.
 #[test]
-fn what_a_killed_process_left_in_the_cache_is_synced_before_it_is_shown() {
-    let disk = SimDisk::default();
-    let mut log = writer(&disk, small()).unwrap();
-    disk.power_fails_after(1);
-    assert_eq!(write(&mut log, vec![entry(0)]), (false, vec![None]));
-    // The process died; the machine did not.
-    let cached = disk.after_crash(Tear::Cut(usize::MAX), Names::All);
-    let syncs = cached.syncs();
-    let reopened = writer(&cached, small()).unwrap();
-    assert_eq!(read_all(&reopened.shared(), 0, 100).len(), 1);
-    assert!(cached.syncs() > syncs);
+fn what_a_killed_process_left_in_the_cache_is_durable_before_more_is_answered() {
+    let batches: Vec<Vec<Entry>> =
+        vec![vec![entry(0)], (1..9).map(entry).collect(), (9..14).map(entry).collect()];
+    let whole = SimDisk::default();
+    run_until_crash(&whole, &batches, &small());
+    for point in 0..=whole.changes() {
+        let disk = SimDisk::default();
+        disk.power_fails_after(point);
+        let answered = run_until_crash(&disk, &batches, &small()).answered;
+        disk.power_is_back();
+        let mut log = writer(&disk, small()).unwrap();
+        let shown = read_all(&log.shared(), 0, 100).len();
+        assert!(shown >= answered);
+        let mut submitted: Vec<Entry> = (0..shown as u64).map(entry).collect();
+        submitted.push(entry(99));
+        let lost = disk.after_crash(Tear::Cut(0), Names::Synced);
+        check_after_crash(&lost, &History { submitted: submitted.clone(), answered: shown }, &small());
+        assert_eq!(write(&mut log, vec![entry(99)]).1, [Some(shown as u64)]);
+        let lost = disk.after_crash(Tear::Cut(0), Names::Synced);
+        check_after_crash(&lost, &History { submitted, answered: shown + 1 }, &small());
+    }
 }

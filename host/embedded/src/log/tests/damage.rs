@@ -143,6 +143,18 @@ fn a_payload_that_imitates_frames_never_becomes_a_record() {
 }
 
 #[test]
+fn a_frame_that_does_not_belong_there_is_not_delivered_again() {
+    let (disk, positions) = three_writes();
+    let name = file_name(0);
+    let mut content = disk.content(&name);
+    content.extend_from_within(positions[1] as usize..positions[3] as usize);
+    disk.put(&name, content);
+    let mut log = writer(&disk, LogSettings::default()).unwrap();
+    assert_eq!(offsets(&log), (0..9).collect::<Vec<_>>());
+    assert_eq!(write(&mut log, vec![entry(9)]).1, [Some(9)]);
+}
+
+#[test]
 fn a_newer_format_is_refused_by_name() {
     let disk = SimDisk::default();
     let mut log = writer(&disk, small()).unwrap();

@@ -67,6 +67,11 @@ impl SimDisk {
         self.state().power_left = Some(changes);
     }
 
+    /// It was only the process that died: nothing is lost, nothing more is synced.
+    pub(crate) fn power_is_back(&self) {
+        self.state().power_left = None;
+    }
+
     pub(crate) fn set_room(&self, bytes: Option<usize>) {
         self.state().room = bytes;
     }

@@ -1,0 +1,3 @@
+//! One suite for each port; every backend must pass it.
+
+pub mod source;
