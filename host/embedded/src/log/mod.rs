@@ -32,7 +32,8 @@
 //! Open cuts it where the first write begins to be bad that was never answered, though later frames
 //! of that same write may be whole: the disk may store pages in any order. The fourth field tells
 //! this from damage to what was answered, which is never cut: readers skip it up to the next whole
-//! frame, log an error and count it. (Damage to the very last write looks like a torn one.) Offsets
+//! frame, log an error and count it. (Damage to the very last write looks like a torn one, unless the
+//! committed offset says that it was read.) Offsets
 //! are dense but for such gaps, and never used twice. The salt keeps a payload that imitates frames,
 //! or a stale block of a deleted segment, from passing as a record behind damage.
 //!
@@ -159,7 +160,7 @@ impl LocalLog {
         let committed = offsets.load()?;
         let writer = Writer::new(recover::recover(disk.as_ref(), committed)?, disk, settings.clone());
         let shared = writer.shared();
-        let (queue, requests) = sync_channel(settings.queue_records);
+        let (queue, requests) = sync_channel(settings.queue_records.max(1));
         let thread = std::thread::Builder::new()
             .name("log-writer".into())
             .spawn(move || writer::run(writer, &requests, &on_fatal))

@@ -40,7 +40,7 @@ pub(crate) fn recover(disk: &dyn Disk, committed: u64) -> Result<Recovered> {
     let mut end = fallback_end;
     if let Some(last) = segments.last_mut() {
         (active, end) =
-            open_last(disk, last, &counters).map_err(|error| cannot("read", last.base, &error))?;
+            open_last(disk, last, committed, &counters).map_err(|error| cannot("read", last.base, &error))?;
     }
     if committed > end {
         let what = "the log ends before the committed offset: records were lost or the log was replaced";
@@ -107,7 +107,12 @@ fn read_header(disk: &dyn Disk, base: u64) -> io::Result<(Header, u64)> {
 
 /// Scans the last segment, cuts its torn tail and makes it durable. Answers with no file when the
 /// log has to go on in another one.
-fn open_last(disk: &dyn Disk, last: &mut Segment, counters: &Counters) -> io::Result<(Option<Active>, u64)> {
+fn open_last(
+    disk: &dyn Disk,
+    last: &mut Segment,
+    committed: u64,
+    counters: &Counters,
+) -> io::Result<(Option<Active>, u64)> {
     let Some(salt) = last.salt else {
         // How many records it holds is unknown. No offset is ever used twice, so begin behind any.
         let most = (last.bytes - HEADER_BYTES) / MIN_FRAME_BYTES + 1;
@@ -118,7 +123,7 @@ fn open_last(disk: &dyn Disk, last: &mut Segment, counters: &Counters) -> io::Re
     let mut tail = Tail::default();
     while let Some(found) = scanner.step()? {
         match found {
-            Found::Damage { from, .. } => tail.damage(from, last.base),
+            Found::Damage { from, .. } => tail.damage(from, last.base, committed),
             Found::Frame { position, claim } => {
                 tail.frame(position, &claim);
                 last.note(claim.offset, position);
@@ -160,8 +165,12 @@ struct Cut {
 }
 
 impl Tail {
-    fn damage(&mut self, from: u64, base: u64) {
+    fn damage(&mut self, from: u64, base: u64, committed: u64) {
         let (next_offset, newest_ms) = (self.next_offset.max(base), self.newest_ms);
+        if next_offset < committed {
+            // It was delivered once, so its write was durable, with all that belonged to it.
+            return;
+        }
         self.cut.get_or_insert(Cut { from, whole_records: 0, next_offset, newest_ms });
     }
 

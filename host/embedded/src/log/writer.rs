@@ -112,6 +112,8 @@ pub(crate) struct Writer {
     base: u64,
     durable_bytes: u64,
     next_offset: u64,
+    /// The last write failed and was undone.
+    is_refusing: bool,
     /// Frames that are not written yet, and who waits for them.
     buffer: Vec<u8>,
     waiting: Vec<Append>,
@@ -130,6 +132,7 @@ impl Writer {
             base,
             durable_bytes,
             next_offset,
+            is_refusing: false,
             buffer: Vec::new(),
             waiting: Vec::new(),
         }
@@ -190,6 +193,9 @@ impl Writer {
             drop(self.active.file.truncate(self.durable_bytes));
             return Err(self.fatal("sync", &error));
         }
+        if std::mem::take(&mut self.is_refusing) {
+            tracing::info!("the log takes appends again");
+        }
         self.publish();
         let first = self.next_offset - self.waiting.len() as u64;
         for (offset, append) in (first..).zip(self.waiting.drain(..)) {
@@ -205,7 +211,9 @@ impl Writer {
             self.active.file.truncate(self.durable_bytes).and_then(|()| self.active.file.sync_data());
         undone.map_err(|error| self.fatal("roll back a failed write to", &error))?;
         let error = refusal("write to", self.base, cause);
-        tracing::warn!(records = self.waiting.len(), "{error}");
+        if !std::mem::replace(&mut self.is_refusing, true) {
+            tracing::warn!("{error}; appends are refused until it works again");
+        }
         for append in self.waiting.drain(..) {
             append.answer(Err(error.clone()));
         }

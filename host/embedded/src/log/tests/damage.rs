@@ -69,6 +69,20 @@ fn a_flipped_bit_in_the_last_write_looks_torn_and_is_cut() {
 }
 
 #[test]
+fn what_was_committed_was_durable_so_damage_to_it_is_no_torn_write() {
+    let (disk, positions) = three_writes();
+    for (damaged_offset, committed, left) in [(4, 5, 8), (4, 4, 4), (6, 7, 8), (7, 6, 7), (8, 9, 8)] {
+        let damaged = with_flipped(&disk, &file_name(0), positions[damaged_offset] + 12);
+        let mut log = writer_from(&damaged, LogSettings::default(), committed).unwrap();
+        let offsets = read_all(&log.shared(), 0, 64);
+        assert_eq!(offsets.len(), left, "{damaged_offset} of {committed}");
+        let next = log.shared().segments().end;
+        assert!(next >= committed);
+        assert_eq!(write(&mut log, vec![entry(0)]).1, [Some(next)]);
+    }
+}
+
+#[test]
 fn damage_in_an_earlier_segment_is_skipped_up_to_the_next_frame() {
     let disk = SimDisk::default();
     let mut log = writer(&disk, small()).unwrap();

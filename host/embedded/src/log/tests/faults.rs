@@ -151,3 +151,24 @@ async fn too_large_a_record_is_rejected_and_too_many_are_busy() {
     assert!(matches!(answer, Err(PortError::Unavailable { retry_after: Some(_), .. })));
     assert_eq!(log.queued_bytes.load(SeqCst), 1);
 }
+
+#[test]
+fn a_slow_disk_fills_the_queue_and_what_was_taken_is_answered() {
+    let disk = SimDisk::default();
+    let settings = LogSettings { queue_records: 2, ..LogSettings::default() };
+    let log = open(&disk, settings, &Arc::new(MemoryOffsets::default())).unwrap();
+    let slow = disk.hold();
+    let mut answers = Vec::new();
+    let refused = loop {
+        match log.submit(entry(0)) {
+            Ok(answer) => answers.push(answer),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, PortError::Unavailable { retry_after: Some(_), .. }));
+    drop(slow);
+    for (offset, answer) in answers.into_iter().enumerate() {
+        assert_eq!(answer.blocking_recv().unwrap(), Ok(offset as u64));
+    }
+    assert_eq!(log.queued_bytes.load(SeqCst), 0);
+}

@@ -58,7 +58,11 @@ pub(super) fn open(disk: &SimDisk, settings: LogSettings, offsets: &Arc<MemoryOf
 
 /// The writer without its thread, so that a test decides what goes into one write.
 pub(super) fn writer(disk: &SimDisk, settings: LogSettings) -> Result<Writer> {
-    let recovered = recover::recover(disk, 0)?;
+    writer_from(disk, settings, 0)
+}
+
+pub(super) fn writer_from(disk: &SimDisk, settings: LogSettings, committed: u64) -> Result<Writer> {
+    let recovered = recover::recover(disk, committed)?;
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     Ok(Writer::new(recovered, disk, settings))
 }

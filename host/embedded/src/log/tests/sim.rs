@@ -98,6 +98,11 @@ impl SimDisk {
         self.state().syncs
     }
 
+    /// As long as the answer is alive, whoever changes the disk waits.
+    pub(crate) fn hold(&self) -> impl Drop + '_ {
+        self.state()
+    }
+
     /// How many bytes of the file with the most are not synced.
     pub(crate) fn unsynced_bytes(&self) -> usize {
         let unsynced = |file: &File| {
