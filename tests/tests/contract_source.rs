@@ -1,5 +1,7 @@
 //! The contract of a source, on the local log.
 
+#![allow(clippy::unwrap_used, reason = "only tests are here, also outside of their functions")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
