@@ -5,3 +5,4 @@ mod cold;
 mod complete;
 mod dead_letters;
 mod hot;
+mod source;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use replay_core::codec::{self, Encoding};
@@ -36,12 +37,21 @@ pub(crate) struct Parts {
     pub(crate) lifecycle: Arc<Lifecycle>,
     log: Arc<LocalLog>,
     log_retention: Duration,
+    last_roll_ms: AtomicU64,
 }
 
 impl Parts {
-    /// Removes segments of the log that are settled and old.
+    /// Removes segments of the log that are settled and old. Now and then the active segment is closed
+    /// too, so that a quiet log does not keep originals for longer than it should.
     pub(crate) async fn prune_log(&self) {
-        match self.log.prune(unix_ms(), millis(self.log_retention)).await {
+        let now_ms = unix_ms();
+        if now_ms >= self.last_roll_ms.load(Relaxed) + millis(self.log_retention) / 8 {
+            self.last_roll_ms.store(now_ms, Relaxed);
+            if let Err(error) = self.log.roll().await {
+                tracing::warn!(%error, "cannot begin a new segment of the log");
+            }
+        }
+        match self.log.prune(now_ms, millis(self.log_retention)).await {
             Ok(0) => {}
             Ok(bytes) => tracing::info!(bytes, "removed old segments of the log"),
             Err(error) => tracing::warn!(%error, "cannot remove old segments of the log"),
@@ -55,7 +65,7 @@ pub(crate) fn parts(settings: &Settings, clock: Clock) -> Result<Parts> {
     let sqlite = sqlite_settings(settings);
     let hot = SqliteHot::open(&hot_path(dir), &sqlite)?;
     let offsets = hot.offsets(LOCAL.0, LOCAL.1);
-    let log = Arc::new(LocalLog::open(&dir.join("log"), &log_settings(settings), Arc::new(offsets))?);
+    let log = Arc::new(LocalLog::open(dir, log_settings(settings), Arc::new(offsets))?);
     let cold: Option<Arc<dyn ColdStore>> = match &settings.cold.store {
         config::ColdStore::Dir(dir) => Some(Arc::new(DirCold::open(dir)?)),
         // A config with S3 was refused before.
@@ -74,6 +84,7 @@ pub(crate) fn parts(settings: &Settings, clock: Clock) -> Result<Parts> {
         intake_limits: intake_limits(settings),
         lifecycle: Arc::new(lifecycle),
         log_retention: settings.embedded.log_retention,
+        last_roll_ms: AtomicU64::new(unix_ms()),
         stores,
         metrics,
         log,
@@ -200,10 +211,10 @@ fn intake_limits(settings: &Settings) -> IntakeLimits {
 fn log_settings(settings: &Settings) -> LogSettings {
     LogSettings {
         segment_bytes: settings.embedded.log.segment_bytes,
-        max_record_bytes: bytes(settings.limits.max_record_bytes),
+        max_record_bytes: settings.limits.max_record_bytes,
         queue_records: settings.embedded.log.queue_records as usize,
-        queue_bytes: bytes(settings.embedded.log.queue_bytes),
-        batch_bytes: bytes(settings.embedded.log.batch_bytes),
+        queue_bytes: settings.embedded.log.queue_bytes,
+        batch_bytes: settings.embedded.log.batch_bytes,
         read_ahead_bytes: bytes(settings.embedded.log.read_ahead_bytes),
     }
 }

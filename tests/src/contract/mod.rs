@@ -4,3 +4,4 @@
 pub mod cold;
 pub mod dead_letters;
 pub mod hot;
+pub mod source;

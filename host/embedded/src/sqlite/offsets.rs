@@ -54,3 +54,13 @@ impl std::fmt::Debug for SqliteOffsets {
             .finish_non_exhaustive()
     }
 }
+
+impl crate::log::OffsetStore for SqliteOffsets {
+    fn load(&self) -> Result<u64> {
+        Self::load(self)
+    }
+
+    fn save(&self, next: u64) -> Result<()> {
+        Self::save(self, next)
+    }
+}

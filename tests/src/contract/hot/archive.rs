@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use replay_core::archive::{ArchiveRow, IndexEntry, ObjectHeader};
+use replay_core::archive::{ArchiveRow, IndexEntry, ObjectHeader, separator};
 use replay_core::identity::{ChunkKey, MAX_TIMESTAMP_MS, SessionKey};
 use replay_core::row::Codec;
 use replay_core::winner::{ContentHash, Version};
@@ -14,20 +14,35 @@ use super::{T0, new_session, session_of};
 
 type Store = Arc<dyn HotStore>;
 
-fn row(session: &SessionKey, object_key: &str, generation: u64, expires_at_ms: u64) -> ArchiveRow {
-    let entry = |number: u64| IndexEntry {
+/// An entry whose numbers differ from those of every other.
+fn entry(number: u64) -> IndexEntry {
+    IndexEntry {
         key: ChunkKey { timestamp_start_ms: T0 + number, chunk_index: number as u32 },
         timestamp_end_ms: T0 + number + 1,
         received_at_ms: T0 + number + 2,
-        offset: number * 100,
-        length: 99,
+        offset: 0,
+        length: 99 + number % 7,
         data_size: 990,
         event_count: 9,
         has_full_snapshot: number == 0,
         version: Version::new(3, number, ContentHash(u64::MAX - number)),
         content_hash: ContentHash(u64::MAX - number),
         member_hash: ContentHash(u64::MAX / 2 + number),
+    }
+}
+
+/// The entries as they lie in an object: one behind the other, with what is between them.
+fn laid_out(codec: Codec, entries: impl IntoIterator<Item = IndexEntry>) -> Vec<IndexEntry> {
+    let mut offset = 0;
+    let place = |mut entry: IndexEntry| {
+        entry.offset = offset;
+        offset = entry.end() + separator(codec).len() as u64;
+        entry
     };
+    entries.into_iter().map(place).collect()
+}
+
+fn row(session: &SessionKey, object_key: &str, generation: u64, expires_at_ms: u64) -> ArchiveRow {
     ArchiveRow {
         header: ObjectHeader {
             session: session.clone(),
@@ -39,7 +54,7 @@ fn row(session: &SessionKey, object_key: &str, generation: u64, expires_at_ms: u
         object_key: object_key.to_owned(),
         object_size: 300,
         sha256: std::array::from_fn(|at| at as u8 ^ generation as u8),
-        index: (0..3).map(entry).collect(),
+        index: laid_out(Codec::Gzip, (0..3).map(entry)),
     }
 }
 
@@ -47,16 +62,16 @@ fn row(session: &SessionKey, object_key: &str, generation: u64, expires_at_ms: u
 pub async fn an_archive_row_reads_back(store: Store) {
     let session = new_session();
     let mut long = row(&session, "p/2026/01/long.gz", 1, T0);
-    long.index = (0..5_000)
-        .map(|number| IndexEntry {
-            key: ChunkKey { timestamp_start_ms: T0 + number, chunk_index: u32::MAX },
-            timestamp_end_ms: MAX_TIMESTAMP_MS,
-            offset: number << 30,
-            ..long.index[0].clone()
-        })
-        .collect();
+    let extreme = |number| IndexEntry {
+        key: ChunkKey { timestamp_start_ms: T0 + number, chunk_index: u32::MAX },
+        timestamp_end_ms: MAX_TIMESTAMP_MS,
+        length: 1 << 30,
+        ..entry(number)
+    };
+    long.index = laid_out(Codec::Gzip, (0..5_000).map(extreme));
     let mut zstd = row(&session, "p/2026/01/short.zst", 7, MAX_TIMESTAMP_MS);
     zstd.header.codec = Codec::Zstd;
+    zstd.index = laid_out(Codec::Zstd, (0..3).map(entry));
     store.put_archive(&zstd).await.unwrap();
     store.put_archive(&long).await.unwrap();
     let mut rows = store.archive_rows(&session).await.unwrap();
