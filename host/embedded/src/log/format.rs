@@ -1,5 +1,7 @@
 //! The bytes of a segment: its header and its frames (tables in the module above).
 
+use std::ops::RangeInclusive;
+
 use bytes::Bytes;
 use replay_core::dead_letter::LetterId;
 use replay_core::pipeline::{At, ReplayOf};
@@ -15,7 +17,9 @@ pub(crate) const FRAME_HEAD_BYTES: u64 = 8;
 pub(crate) const MIN_FRAME_BYTES: u64 = FRAME_HEAD_BYTES + MIN_BODY_BYTES;
 
 const MAGIC: &[u8; 8] = b"rplylog\n";
-const MIN_BODY_BYTES: u64 = 21;
+const MIN_BODY_BYTES: u64 = 25;
+/// Up to the checksum of the head.
+const HEAD_BYTES: usize = 20;
 const HAS_REPLAY_OF: u8 = 1;
 
 /// What the first bytes of a file say.
@@ -91,6 +95,7 @@ impl Entry {
         out.extend([0; 4]);
         out.extend(offset.to_le_bytes());
         out.extend(since_sync.to_le_bytes());
+        out.extend(head_checksum(salt, &out[start..]).to_le_bytes());
         out.extend(self.received_at_ms.to_le_bytes());
         match &self.replay_of {
             None => out.push(0),
@@ -109,7 +114,7 @@ impl Entry {
     }
 }
 
-/// What a frame's first bytes claim; to be believed only after [`is_sound`].
+/// What a frame's head says. The rest of the frame is to be believed only after [`is_sound`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
     /// Of the whole frame.
@@ -122,18 +127,22 @@ pub(crate) struct Claim {
     pub(crate) received_at_ms: u64,
 }
 
-/// Reads the fixed part of a frame: at least [`MIN_FRAME_BYTES`]. `None` if no frame begins so.
-pub(crate) fn claim(bytes: &[u8]) -> Option<Claim> {
+/// Reads the fixed part of a frame: at least [`MIN_FRAME_BYTES`]. `None` if no frame with one of
+/// these offsets begins so.
+///
+/// The head has a checksum of its own, or a payload full of heads that each claim a large frame
+/// could keep a search behind damage busy for hours.
+pub(crate) fn claim(salt: u32, bytes: &[u8], allowed: &RangeInclusive<u64>) -> Option<Claim> {
     let mut fields = Fields(bytes);
     let length = u64::from(fields.u32()?);
     fields.u32()?;
-    let claim = Claim {
-        frame_bytes: FRAME_HEAD_BYTES + length,
-        offset: fields.u64()?,
-        since_sync: u64::from(fields.u32()?),
-        received_at_ms: fields.u64()?,
-    };
-    (length >= MIN_BODY_BYTES).then_some(claim)
+    let (offset, since_sync, checksum) = (fields.u64()?, u64::from(fields.u32()?), fields.u32()?);
+    let claim =
+        Claim { frame_bytes: FRAME_HEAD_BYTES + length, offset, since_sync, received_at_ms: fields.u64()? };
+    // The cheap questions first: a search asks at every byte.
+    let holds =
+        length >= MIN_BODY_BYTES && allowed.contains(&offset) && checksum == head_checksum(salt, bytes);
+    holds.then_some(claim)
 }
 
 /// Whether a whole frame is what was written.
@@ -144,8 +153,7 @@ pub(crate) fn is_sound(salt: u32, frame: &[u8]) -> bool {
 }
 
 /// The record of a sound frame. `None` if its inside does not add up.
-pub(crate) fn decode(frame: &[u8], epoch: u32) -> Option<SourceRecord> {
-    let claim = claim(frame)?;
+pub(crate) fn decode(frame: &[u8], claim: &Claim, epoch: u32) -> Option<SourceRecord> {
     let (replay_of, payload) = inside(frame)?;
     Some(SourceRecord {
         at: At { partition: 0, epoch, offset: claim.offset },
@@ -172,10 +180,19 @@ fn inside(frame: &[u8]) -> Option<(Option<ReplayOf>, &[u8])> {
     Some((replay_of, fields.0))
 }
 
+/// Over length, offset and `since_sync`.
+fn head_checksum(salt: u32, frame: &[u8]) -> u32 {
+    let length = crc32c::crc32c_append(seed(salt), &frame[..4]);
+    crc32c::crc32c_append(length, &frame[FRAME_HEAD_BYTES as usize..HEAD_BYTES])
+}
+
 fn frame_checksum(salt: u32, frame: &[u8]) -> u32 {
-    let seed = crc32c::crc32c(&salt.to_le_bytes());
-    let length = crc32c::crc32c_append(seed, &frame[..4]);
+    let length = crc32c::crc32c_append(seed(salt), &frame[..4]);
     crc32c::crc32c_append(length, &frame[FRAME_HEAD_BYTES as usize..])
+}
+
+fn seed(salt: u32) -> u32 {
+    crc32c::crc32c(&salt.to_le_bytes())
 }
 
 /// Takes little-endian numbers off the front.

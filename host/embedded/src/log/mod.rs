@@ -23,14 +23,15 @@
 //! | 4 | 4 | CRC32C of salt, length, body |
 //! | 8 | 8 | body: offset |
 //! | 16 | 4 | how many bytes before this frame were not durable when it was written |
-//! | 20 | 8 | received at, Unix milliseconds |
-//! | 28 | 1 | flags; bit 0: feeds back a letter |
-//! | 29 | 2, n, 4, 8, 4 | if it does: length of the letter's topic, topic, partition, offset, attempts |
+//! | 20 | 4 | CRC32C of salt, length and the two fields before |
+//! | 24 | 8 | received at, Unix milliseconds |
+//! | 32 | 1 | flags; bit 0: feeds back a letter |
+//! | 33 | 2, n, 4, 8, 4 | if it does: length of the letter's topic, topic, partition, offset, attempts |
 //! | … | … | payload, to the end of the body |
 //!
 //! **A bad end.** A segment is durable before the next one is begun, so only the last can be torn.
 //! Open cuts it where the first write begins to be bad that was never answered, though later frames
-//! of that same write may be whole: the disk may store pages in any order. The fourth field tells
+//! of that same write may be whole: the disk may store pages in any order. The field at 16 tells
 //! this from damage to what was answered, which is never cut: readers skip it up to the next whole
 //! frame, log an error and count it. (Damage to the very last write looks like a torn one, unless the
 //! committed offset says that it was read.) Offsets
@@ -196,6 +197,21 @@ impl LocalLog {
         let pruned = pruned.unwrap_or_else(|error| Err(io::Error::other(error)));
         pruned
             .map_err(|error| recover::port_error(format!("cannot delete old log segments: {error}"), &error))
+    }
+
+    /// [`LocalLog::prune`], but an active segment that is due as well is closed first. To be called
+    /// now and then: an idle log lets go of its last records too, and a busy one is not cut small.
+    pub async fn age_out(&self, now_ms: u64, retention_ms: u64) -> Result<u64> {
+        let is_due = {
+            let segments = self.shared.segments();
+            let newest_ms = segments.list.last().and_then(|active| active.newest_ms);
+            let is_old = newest_ms.is_some_and(|newest| newest.saturating_add(retention_ms) <= now_ms);
+            is_old && segments.end <= self.committed.get()
+        };
+        if is_due {
+            self.roll().await?;
+        }
+        self.prune(now_ms, retention_ms).await
     }
 
     /// What it holds now.

@@ -98,7 +98,7 @@ pub(crate) fn fetch(
             Some(Found::Frame { position, claim }) => {
                 note(shared, view.base, claim.offset, position);
                 if claim.offset == offset {
-                    return Ok(format::decode(scanner.frame(position, &claim)?, epoch));
+                    return Ok(format::decode(scanner.frame(position, &claim)?, &claim, epoch));
                 }
             }
         }
@@ -154,7 +154,7 @@ fn read_segment(
                 }
                 cursor.next = claim.offset + 1;
                 bytes += claim.frame_bytes;
-                chunk.records.extend(format::decode(scanner.frame(position, &claim)?, epoch));
+                chunk.records.extend(format::decode(scanner.frame(position, &claim)?, &claim, epoch));
             }
         }
         chunk.cursor.place = Some((view.base, scanner.place()));

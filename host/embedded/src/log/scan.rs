@@ -87,19 +87,17 @@ impl<'a> Scanner<'a> {
     /// Whether the next frame lies in the window, so that reading it costs no further read.
     pub(crate) fn has_next_at_hand(&self) -> bool {
         let Some(head) = self.held(self.position, MIN_FRAME_BYTES) else { return false };
-        format::claim(head).is_some_and(|claim| self.held(self.position, claim.frame_bytes).is_some())
+        let claim = format::claim(self.salt, head, &(self.expected..=self.expected));
+        claim.is_some_and(|claim| self.held(self.position, claim.frame_bytes).is_some())
     }
 
     /// The whole frame at `position`, if there is one and its offset is allowed.
     fn frame_at(&mut self, position: u64, allowed: RangeInclusive<u64>) -> io::Result<Option<Claim>> {
-        let Some(head) = self.bytes(position, MIN_FRAME_BYTES)? else { return Ok(None) };
-        let Some(claim) = format::claim(head).filter(|claim| allowed.contains(&claim.offset)) else {
-            return Ok(None);
-        };
         let salt = self.salt;
+        let Some(head) = self.bytes(position, MIN_FRAME_BYTES)? else { return Ok(None) };
+        let Some(claim) = format::claim(salt, head, &allowed) else { return Ok(None) };
         let Some(frame) = self.bytes(position, claim.frame_bytes)? else { return Ok(None) };
-        let whole = format::is_sound(salt, frame);
-        Ok(whole.then_some(claim))
+        Ok(format::is_sound(salt, frame).then_some(claim))
     }
 
     /// The next whole frame behind the damage that begins at `from`: position and offset.
@@ -118,19 +116,14 @@ impl<'a> Scanner<'a> {
         Ok(None)
     }
 
-    /// The first position from `position` on, within one window, whose head looks like a frame.
+    /// The first position from `position` on, within one window, where a frame's head lies.
     fn candidate(&mut self, from: u64, position: u64) -> io::Result<Option<u64>> {
-        let expected = self.expected;
-        let left = self.end - position;
-        let Some(window) = self.bytes(position, self.window_from(position))? else { return Ok(None) };
-        for (at, head) in window.windows(MIN_FRAME_BYTES as usize).enumerate() {
-            let (Some(claim), at) = (format::claim(head), at as u64) else { continue };
-            let lost = (position + at - from) / MIN_FRAME_BYTES + 1;
-            if claim.frame_bytes <= left - at && (expected..=expected + lost).contains(&claim.offset) {
-                return Ok(Some(position + at));
-            }
-        }
-        Ok(None)
+        let (salt, count) = (self.salt, self.window_from(position));
+        let allowed = self.allowed(from, position + count);
+        let window = self.bytes(position, count)?.unwrap_or_default();
+        let mut heads = window.windows(MIN_FRAME_BYTES as usize);
+        let found = heads.position(|head| format::claim(salt, head, &allowed).is_some());
+        Ok(found.map(|at| position + at as u64))
     }
 
     /// A frame at `position` can have at most as many before it as fit into the damage.

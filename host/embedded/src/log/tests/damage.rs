@@ -157,6 +157,20 @@ fn a_payload_that_imitates_frames_never_becomes_a_record() {
 }
 
 #[test]
+fn a_payload_full_of_heads_does_not_stall_the_search() {
+    let disk = SimDisk::default();
+    let mut log = writer(&disk, LogSettings::default()).unwrap();
+    let mut head = Vec::new();
+    let claims_much = Entry { payload: vec![0; 1 << 20].into(), received_at_ms: 1, replay_of: None };
+    claims_much.encode(0, 1, 0, &mut head);
+    let heads = head[..33].repeat(2 << 20 >> 5);
+    assert!(write(&mut log, vec![Entry { payload: heads.into(), received_at_ms: 1, replay_of: None }]).0);
+    assert!(write(&mut log, vec![entry(1)]).0);
+    let damaged = with_flipped(&disk, &file_name(0), HEADER_BYTES);
+    assert_eq!(offsets(&writer(&damaged, LogSettings::default()).unwrap()), [1]);
+}
+
+#[test]
 fn a_frame_that_does_not_belong_there_is_not_delivered_again() {
     let (disk, positions) = three_writes();
     let name = file_name(0);

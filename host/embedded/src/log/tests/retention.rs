@@ -81,3 +81,20 @@ async fn an_idle_segment_can_be_closed_so_that_it_ages_out() {
     assert!(is(&next_record(&log).await, &entry(1)));
     assert_eq!(log.status().gaps, 0);
 }
+
+#[tokio::test]
+async fn ageing_out_closes_the_active_segment_only_when_all_of_it_is_due() {
+    let (disk, offsets) = (SimDisk::default(), Arc::new(MemoryOffsets::default()));
+    let log = open(&disk, LogSettings::default(), &offsets).unwrap();
+    append(&log, entry(0)).await.unwrap();
+    append(&log, entry(1)).await.unwrap();
+    commit(&log, 1).await;
+    assert_eq!(log.age_out(LATER_MS, 0).await, Ok(0), "one is not committed");
+    commit(&log, 2).await;
+    assert_eq!(log.age_out(1_100, 100).await, Ok(0), "one is not old");
+    assert_eq!(log.status().segments, 1);
+    assert!(log.age_out(1_101, 100).await.unwrap() > 0);
+    assert_eq!(log.age_out(LATER_MS, 0).await, Ok(0), "an empty one is left");
+    let status = log.status();
+    assert_eq!((status.first_offset, status.end_offset, status.segments), (2, 2, 1));
+}
