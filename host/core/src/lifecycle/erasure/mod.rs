@@ -14,7 +14,6 @@ use self::objects::{Item, Phase};
 pub use self::sweep::{ErasureSweep, SweepReport};
 use super::ask::{Answer, Ask, AuditEntry, Machine, Step};
 use super::chance::Chance;
-use super::plan::WritePlan;
 use crate::guards::{Guard, Guards};
 use crate::identity::SessionKey;
 use crate::time::Now;
@@ -111,8 +110,8 @@ enum State {
     ListObjects,
     ListRows,
     Look(Item),
-    Retire(Item, Box<WritePlan>),
-    DeleteObject(Item, u64),
+    Retire(Item),
+    DeleteObject(Item),
     DeleteRow,
     Rewrite(Item),
     Rewritten,
@@ -267,14 +266,14 @@ impl Erasure {
             State::ListObjects => self.take_heads(answer.heads()?),
             State::ListRows => self.take_rows(answer.rows()?),
             State::Look(item) => self.looked(item, answer.object()?),
-            State::Retire(item, plan) => self.retired(item, &plan, answer)?,
-            State::DeleteObject(item, generation) => {
+            State::Retire(item) => self.retired(item, answer.written()?),
+            State::DeleteObject(item) => {
                 answer.done()?;
                 self.report.objects_deleted += 1;
                 self.report.object_bytes += item.size;
-                self.delete_row(item, generation)
+                self.deleted(item)
             }
-            State::Rewrite(item) => self.rewrote(item, answer)?,
+            State::Rewrite(item) => self.rewrote(item, answer.written()?),
             State::Rewritten => self.read_back(answer.object()?),
             State::PutRow { object_key } => {
                 answer.done()?;

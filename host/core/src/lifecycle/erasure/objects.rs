@@ -4,8 +4,8 @@ use super::{Erasure, Next, State};
 use crate::archive::{ArchiveRow, ObjectHeader, parse_key, project_prefix, session_of_key};
 use crate::guards::Guard;
 use crate::identity::SessionKey;
-use crate::lifecycle::ask::{Answer, Ask, ObjectHead, ObjectLook, ObjectTag, Precondition};
-use crate::lifecycle::plan::{WritePlan, covered, retire, without_erased};
+use crate::lifecycle::ask::{Ask, ObjectHead, ObjectLook, ObjectTag, Precondition};
+use crate::lifecycle::plan::{covered, retire, without_erased};
 use crate::row::Codec;
 use crate::tombstone::EraseScope;
 
@@ -98,7 +98,7 @@ impl Erasure {
             return match self.tombstone.scope {
                 EraseScope::Session(_) => {
                     self.found = true;
-                    self.delete_object(item, u64::MAX)
+                    self.delete_object(item)
                 }
                 EraseScope::Project(_) => {
                     let (object_key, verify) = (item.object_key.clone(), item.row_generation.is_some());
@@ -146,7 +146,7 @@ impl Erasure {
         let erased_count = row.index.iter().filter(|entry| erased(entry.received_at_ms)).count();
         if row.index.is_empty() && row.header.expires_at_ms == 0 {
             self.found = true;
-            return self.delete_object(item, row.header.generation);
+            return self.delete_object(item);
         }
         if erased_count == row.index.len() {
             return self.retire(item, row, tag);
@@ -172,31 +172,25 @@ impl Erasure {
         self.found = true;
         let plan = retire(row, Precondition::Matches(tag));
         if !self.settings.guards.has(Guard::RetireBeforeDelete) {
-            return self.delete_object(item, plan.header.generation);
+            return self.delete_object(item);
         }
-        self.ask(State::Retire(item, Box::new(plan.clone())), Ask::Write(Box::new(plan)))
+        self.ask(State::Retire(item), Ask::Write(Box::new(plan)))
     }
 
-    pub(super) fn retired(&mut self, item: Item, plan: &WritePlan, answer: Answer) -> Result<Next, String> {
-        match answer {
-            Answer::Written(_) => Ok(self.delete_object(item, plan.header.generation)),
+    pub(super) fn retired(&mut self, item: Item, written: Option<Box<ArchiveRow>>) -> Next {
+        match written {
+            Some(_) => self.delete_object(item),
             // The next pass looks again.
-            Answer::PreconditionFailed | Answer::SourceChanged => Ok(self.next_item()),
-            other => Err(other.unexpected()),
+            None => self.next_item(),
         }
     }
 
-    pub(super) fn rewrote(&mut self, item: Item, answer: Answer) -> Result<Next, String> {
-        match answer {
-            Answer::Written(row) => {
-                self.report.objects_rewritten += 1;
-                self.report.object_bytes += item.size.saturating_sub(row.object_size);
-                let object_key = item.object_key;
-                Ok(self.ask(State::Rewritten, Ask::LookAt { object_key, verify: true }))
-            }
-            Answer::PreconditionFailed | Answer::SourceChanged => Ok(self.next_item()),
-            other => Err(other.unexpected()),
-        }
+    pub(super) fn rewrote(&mut self, item: Item, written: Option<Box<ArchiveRow>>) -> Next {
+        let Some(row) = written else { return self.next_item() };
+        self.report.objects_rewritten += 1;
+        self.report.object_bytes += item.size.saturating_sub(row.object_size);
+        let object_key = item.object_key;
+        self.ask(State::Rewritten, Ask::LookAt { object_key, verify: true })
     }
 
     pub(super) fn read_back(&mut self, look: ObjectLook) -> Next {
@@ -209,12 +203,22 @@ impl Erasure {
         }
     }
 
-    fn delete_object(&mut self, item: Item, generation: u64) -> Next {
+    fn delete_object(&mut self, item: Item) -> Next {
         let object_key = item.object_key.clone();
-        self.ask(State::DeleteObject(item, generation), Ask::DeleteObject { object_key })
+        self.ask(State::DeleteObject(item), Ask::DeleteObject { object_key })
     }
 
-    pub(super) fn delete_row(&mut self, item: Item, generation: u64) -> Next {
+    /// Of a session all rows go. Of a project the phase of the rows takes those it has read: a move
+    /// that makes a new object meanwhile writes a row of a greater generation, which stays.
+    pub(super) fn deleted(&mut self, item: Item) -> Next {
+        match (&self.tombstone.scope, item.row_generation) {
+            (EraseScope::Session(_), _) => self.delete_row(item, u64::MAX),
+            (EraseScope::Project(_), Some(generation)) => self.delete_row(item, generation),
+            (EraseScope::Project(_), None) => self.next_item(),
+        }
+    }
+
+    fn delete_row(&mut self, item: Item, generation: u64) -> Next {
         let Item { object_key, session, .. } = item;
         self.ask(State::DeleteRow, Ask::DeleteArchive { session, object_key, generation })
     }
