@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use replay_core::codec::{self, Encoding};
@@ -37,21 +36,12 @@ pub(crate) struct Parts {
     pub(crate) lifecycle: Arc<Lifecycle>,
     log: Arc<LocalLog>,
     log_retention: Duration,
-    last_roll_ms: AtomicU64,
 }
 
 impl Parts {
-    /// Removes segments of the log that are settled and old. Now and then the active segment is closed
-    /// too, so that a quiet log does not keep originals for longer than it should.
+    /// Removes segments of the log that are settled and old, the active one too once all of it is.
     pub(crate) async fn prune_log(&self) {
-        let now_ms = unix_ms();
-        if now_ms >= self.last_roll_ms.load(Relaxed) + millis(self.log_retention) / 8 {
-            self.last_roll_ms.store(now_ms, Relaxed);
-            if let Err(error) = self.log.roll().await {
-                tracing::warn!(%error, "cannot begin a new segment of the log");
-            }
-        }
-        match self.log.prune(now_ms, millis(self.log_retention)).await {
+        match self.log.age_out(unix_ms(), millis(self.log_retention)).await {
             Ok(0) => {}
             Ok(bytes) => tracing::info!(bytes, "removed old segments of the log"),
             Err(error) => tracing::warn!(%error, "cannot remove old segments of the log"),
@@ -84,7 +74,6 @@ pub(crate) fn parts(settings: &Settings, clock: Clock) -> Result<Parts> {
         intake_limits: intake_limits(settings),
         lifecycle: Arc::new(lifecycle),
         log_retention: settings.embedded.log_retention,
-        last_roll_ms: AtomicU64::new(unix_ms()),
         stores,
         metrics,
         log,

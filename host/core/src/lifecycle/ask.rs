@@ -196,7 +196,15 @@ impl Answer {
         if self == Self::Done { Ok(()) } else { Err(self.unexpected()) }
     }
 
-    pub(super) fn unexpected(self) -> String {
+    /// What was written; `None` if something came in between.
+    pub(super) fn written(self) -> Result<Option<Box<ArchiveRow>>, String> {
+        if matches!(self, Self::PreconditionFailed | Self::SourceChanged) {
+            return Ok(None);
+        }
+        if let Self::Written(row) = self { Ok(Some(row)) } else { Err(self.unexpected()) }
+    }
+
+    fn unexpected(self) -> String {
         if let Self::Failed { what } = self { what } else { "the answer does not fit the question".into() }
     }
 }

@@ -17,6 +17,10 @@
 //!   project; any number of migrators may run beside it.
 //! - Hot copies that a project's tombstone covers are left to the erasure, whose delete looks at the
 //!   time of receipt: the same bytes may have been received again after it, under the same name.
+//!
+//! Known limit: a copy's name ([`crate::row::CopyId`]) does not say when it was received. If the very
+//! bytes that a project's erasure covers are received again on the same day, in the moment between a
+//! move's last look for tombstones and its delete, the delete takes the later copy for the earlier.
 
 mod ask;
 mod chance;

@@ -183,7 +183,7 @@ impl Known {
     /// already, from a move that ended between its write and its row). `None`: wait for retention.
     pub(super) fn keys(&self, first_codec: Codec, is_expired: impl Fn(u64) -> bool) -> Option<Vec<String>> {
         if self.rows.is_empty() {
-            let first_event_ms = self.uncovered_copies().map(|copy| copy.key.timestamp_start_ms).min();
+            let first_event_ms = self.copies.iter().map(|copy| copy.key.timestamp_start_ms).min();
             return Some(
                 first_event_ms.map(|ms| object_key(&self.session, first_codec, ms)).into_iter().collect(),
             );

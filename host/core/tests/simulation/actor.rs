@@ -67,7 +67,7 @@ impl Actor {
             return Ok(());
         }
         if rng.one_in(50) {
-            self.stalled_until = world.steps + rng.below(120);
+            self.stalled_until = world.steps + rng.below(500);
         }
         let Some((mut work, state)) = self.work.take() else { return Ok(()) };
         let next = match state {

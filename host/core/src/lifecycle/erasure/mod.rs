@@ -266,14 +266,14 @@ impl Erasure {
             State::ListObjects => self.take_heads(answer.heads()?),
             State::ListRows => self.take_rows(answer.rows()?),
             State::Look(item) => self.looked(item, answer.object()?),
-            State::Retire(item) => self.retired(item, answer)?,
+            State::Retire(item) => self.retired(item, answer.written()?),
             State::DeleteObject(item) => {
                 answer.done()?;
                 self.report.objects_deleted += 1;
                 self.report.object_bytes += item.size;
                 self.deleted(item)
             }
-            State::Rewrite(item) => self.rewrote(item, answer)?,
+            State::Rewrite(item) => self.rewrote(item, answer.written()?),
             State::Rewritten => self.read_back(answer.object()?),
             State::PutRow { object_key } => {
                 answer.done()?;

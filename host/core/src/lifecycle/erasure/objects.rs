@@ -4,7 +4,7 @@ use super::{Erasure, Next, State};
 use crate::archive::{ArchiveRow, ObjectHeader, parse_key, project_prefix, session_of_key};
 use crate::guards::Guard;
 use crate::identity::SessionKey;
-use crate::lifecycle::ask::{Answer, Ask, ObjectHead, ObjectLook, ObjectTag, Precondition};
+use crate::lifecycle::ask::{Ask, ObjectHead, ObjectLook, ObjectTag, Precondition};
 use crate::lifecycle::plan::{covered, retire, without_erased};
 use crate::row::Codec;
 use crate::tombstone::EraseScope;
@@ -177,26 +177,20 @@ impl Erasure {
         self.ask(State::Retire(item), Ask::Write(Box::new(plan)))
     }
 
-    pub(super) fn retired(&mut self, item: Item, answer: Answer) -> Result<Next, String> {
-        match answer {
-            Answer::Written(_) => Ok(self.delete_object(item)),
+    pub(super) fn retired(&mut self, item: Item, written: Option<Box<ArchiveRow>>) -> Next {
+        match written {
+            Some(_) => self.delete_object(item),
             // The next pass looks again.
-            Answer::PreconditionFailed | Answer::SourceChanged => Ok(self.next_item()),
-            other => Err(other.unexpected()),
+            None => self.next_item(),
         }
     }
 
-    pub(super) fn rewrote(&mut self, item: Item, answer: Answer) -> Result<Next, String> {
-        match answer {
-            Answer::Written(row) => {
-                self.report.objects_rewritten += 1;
-                self.report.object_bytes += item.size.saturating_sub(row.object_size);
-                let object_key = item.object_key;
-                Ok(self.ask(State::Rewritten, Ask::LookAt { object_key, verify: true }))
-            }
-            Answer::PreconditionFailed | Answer::SourceChanged => Ok(self.next_item()),
-            other => Err(other.unexpected()),
-        }
+    pub(super) fn rewrote(&mut self, item: Item, written: Option<Box<ArchiveRow>>) -> Next {
+        let Some(row) = written else { return self.next_item() };
+        self.report.objects_rewritten += 1;
+        self.report.object_bytes += item.size.saturating_sub(row.object_size);
+        let object_key = item.object_key;
+        self.ask(State::Rewritten, Ask::LookAt { object_key, verify: true })
     }
 
     pub(super) fn read_back(&mut self, look: ObjectLook) -> Next {

@@ -1,23 +1,28 @@
 //! The move of one session from the hot store to the cold one.
 //!
 //! ```text
-//! tombstones → hot copies → archive rows → objects → plan → write → read back → archive row
+//! hot copies → archive rows → objects → tombstones → plan → write → read back → archive row
 //!            → read it back → tombstones again → delete exactly the copies that were read
 //! ```
+//!
+//! Tombstones come after the objects: an object may hold a lesser copy of a chunk because its writer
+//! knew that the greater one is erased, and whoever merges into it has to know as much.
 //!
 //! A conflict at any point (another migrator wrote first, a copy went away, the object read back does
 //! not hold what was read) leads back to the first arrow, a bounded number of times. Whatever lies in
 //! the cold store then is a superset, so repeating is harmless; what matters is only that nothing is
 //! deleted before it was seen where it belongs.
 
+mod verify;
+
 use super::ask::{Answer, Ask, Machine, ObjectLook, Precondition, Step};
 use super::plan::{Known, Plan, WritePlan};
 use crate::archive::{ArchiveRow, ObjectHeader};
 use crate::guards::{Guard, Guards};
 use crate::identity::SessionKey;
-use crate::row::{Codec, CopyId};
+use crate::row::Codec;
 use crate::time::Now;
-use crate::tombstone::{EraseScope, Tombstone};
+use crate::tombstone::EraseScope;
 
 /// How often a move begins again before it gives way to the others.
 const MAX_ATTEMPTS: u32 = 6;
@@ -83,10 +88,10 @@ pub struct SessionMove {
 
 #[derive(Clone, Debug)]
 enum State {
-    Tombstones,
     Copies,
     Rows,
     Look,
+    Tombstones,
     /// Only without [`Guard::ConditionalWrite`]: takes whatever tag is there.
     TagOfTheMoment(Box<WritePlan>),
     Write,
@@ -137,7 +142,7 @@ impl SessionMove {
         Self {
             settings,
             known: Known::new(session),
-            state: State::Tombstones,
+            state: State::Copies,
             attempts: 0,
             keys: Vec::new(),
             touched: Vec::new(),
@@ -147,8 +152,9 @@ impl SessionMove {
     }
 
     fn begin(&mut self) -> Step<MoveEnd> {
-        self.state = State::Tombstones;
-        Step::Ask(Ask::Tombstones(self.known.session.clone()))
+        self.known.tombstones.clear();
+        self.state = State::Copies;
+        Step::Ask(Ask::Copies(self.known.session.clone()))
     }
 
     fn again(&mut self, what: impl Into<String>) -> Next {
@@ -161,15 +167,7 @@ impl SessionMove {
     }
 
     fn take(&mut self, now: Now, answer: Answer) -> Next {
-        match std::mem::replace(&mut self.state, State::Tombstones) {
-            State::Tombstones => {
-                self.known.tombstones = answer.tombstones()?;
-                if self.session_is_erased() {
-                    return Ok(self.undo());
-                }
-                self.state = State::Copies;
-                Ok(Step::Ask(Ask::Copies(self.known.session.clone())))
-            }
+        match std::mem::replace(&mut self.state, State::Copies) {
             State::Copies => {
                 self.known.copies = answer.copies()?;
                 if self.known.copies.is_empty() && self.touched.is_empty() {
@@ -179,13 +177,20 @@ impl SessionMove {
                 Ok(Step::Ask(Ask::ArchiveRows(self.known.session.clone())))
             }
             State::Rows => self.rows_read(now, answer.rows()?),
-            State::Look => self.looked(now, answer.object()?),
+            State::Look => self.looked(answer.object()?),
+            State::Tombstones => {
+                self.known.tombstones = answer.tombstones()?;
+                if self.session_is_erased() {
+                    return Ok(self.undo());
+                }
+                self.carry_out(now)
+            }
             State::TagOfTheMoment(mut plan) => {
                 let head = answer.heads()?.pop();
                 plan.precondition = head.map_or(Precondition::Absent, |head| Precondition::Matches(head.tag));
                 Ok(self.ask_write(*plan))
             }
-            State::Write => self.wrote(answer),
+            State::Write => self.wrote(answer.written()?),
             State::ReadBack(position) => self.read_back(now, position, answer.object()?),
             State::PutRow(position) => {
                 answer.done()?;
@@ -202,7 +207,10 @@ impl SessionMove {
                 let (copies, chunks) = (answer.count()?, self.chunks_written);
                 Ok(Step::Done(MoveEnd::Moved { copies, chunks, bytes, generation }))
             }
-            State::Retire => self.retired(answer),
+            State::Retire => match answer.written()? {
+                Some(_) => Ok(Step::Done(MoveEnd::Nothing)),
+                None => self.again("the object changed"),
+            },
             State::Undo(undo) => {
                 answer.done()?;
                 Ok(self.undo_next(undo))
@@ -223,22 +231,23 @@ impl SessionMove {
             return Ok(Step::Done(MoveEnd::WaitForRetention));
         };
         self.keys = if keys.is_empty() { self.touched.clone() } else { keys };
-        self.look_next(now)
+        self.look_next()
     }
 
-    fn look_next(&mut self, now: Now) -> Next {
+    fn look_next(&mut self) -> Next {
         if let Some(key) = self.keys.get(self.known.looks.len()) {
             self.state = State::Look;
             return Ok(Step::Ask(Ask::LookAt { object_key: key.clone(), verify: false }));
         }
-        self.carry_out(now)
+        self.state = State::Tombstones;
+        Ok(Step::Ask(Ask::Tombstones(self.known.session.clone())))
     }
 
-    fn looked(&mut self, now: Now, look: ObjectLook) -> Next {
+    fn looked(&mut self, look: ObjectLook) -> Next {
         if let Some(key) = self.keys.get(self.known.looks.len()) {
             self.known.looks.push((key.clone(), look));
         }
-        self.look_next(now)
+        self.look_next()
     }
 
     fn carry_out(&mut self, now: Now) -> Next {
@@ -285,129 +294,14 @@ impl SessionMove {
         Step::Ask(Ask::Write(Box::new(plan)))
     }
 
-    fn wrote(&mut self, answer: Answer) -> Next {
-        match answer {
-            Answer::Written(row) => {
-                self.held.clear();
-                if self.settings.guards.has(Guard::ReadBack) {
-                    return Ok(self.read_back_at(0));
-                }
-                self.held.push(*row);
-                Ok(self.put_row_at(0))
-            }
-            Answer::PreconditionFailed => self.again("another migrator wrote the object first"),
-            Answer::SourceChanged => self.again("copies went away"),
-            other => Err(other.unexpected()),
+    fn wrote(&mut self, written: Option<Box<ArchiveRow>>) -> Next {
+        let Some(row) = written else { return self.again("others changed the object or the hot copies") };
+        self.held.clear();
+        if self.settings.guards.has(Guard::ReadBack) {
+            return Ok(self.read_back_at(0));
         }
-    }
-
-    fn read_back_at(&mut self, position: usize) -> Step<MoveEnd> {
-        self.state = State::ReadBack(position);
-        let object_key = self.keys.get(position).cloned().unwrap_or_default();
-        Step::Ask(Ask::LookAt { object_key, verify: true })
-    }
-
-    fn read_back(&mut self, now: Now, position: usize, look: ObjectLook) -> Next {
-        if let ObjectLook::Present { row, .. } = look {
-            let is_live = !self.has_expired(now)(row.header.expires_at_ms);
-            if is_live && row.header.session == self.known.session {
-                self.held.push(*row);
-            }
-        }
-        if position + 1 < self.keys.len() {
-            return Ok(self.read_back_at(position + 1));
-        }
-        if !self.holds_every_copy() {
-            return self.again("the object read back does not hold what was read");
-        }
-        self.put_rows(now, 0)
-    }
-
-    fn holds_every_copy(&self) -> bool {
-        self.known
-            .uncovered_copies()
-            .all(|copy| self.held.iter().any(|object| self.known.holds(object, copy)))
-    }
-
-    /// Writes the rows that are missing or older than their object, from this object on.
-    fn put_rows(&mut self, now: Now, from: usize) -> Next {
-        let missing = (from..self.held.len()).find(|position| {
-            self.held.get(*position).is_some_and(|object| !is_archived(&self.known.rows, object))
-        });
-        if let Some(position) = missing {
-            return Ok(self.put_row_at(position));
-        }
-        if self.settings.guards.has(Guard::ArchiveReadBack) {
-            self.state = State::RowsBack;
-            return Ok(Step::Ask(Ask::ArchiveRows(self.known.session.clone())));
-        }
-        self.tombstones_or_delete(now)
-    }
-
-    fn put_row_at(&mut self, position: usize) -> Step<MoveEnd> {
-        self.state = State::PutRow(position);
-        let Some(row) = self.held.get(position).cloned() else { return Step::Done(MoveEnd::Nothing) };
-        self.touch(&row.object_key);
-        Step::Ask(Ask::PutArchive(Box::new(row)))
-    }
-
-    fn rows_back(&mut self, now: Now, rows: &[ArchiveRow]) -> Next {
-        if !self.held.iter().all(|object| is_archived(rows, object)) {
-            return self.again("the archive row did not read back");
-        }
-        self.tombstones_or_delete(now)
-    }
-
-    fn tombstones_or_delete(&mut self, now: Now) -> Next {
-        if !self.settings.guards.has(Guard::TombstoneReRead) {
-            return self.delete(now);
-        }
-        self.state = State::TombstonesAgain;
-        Ok(Step::Ask(Ask::Tombstones(self.known.session.clone())))
-    }
-
-    fn tombstones_again(&mut self, now: Now, tombstones: Vec<Tombstone>) -> Next {
-        self.known.tombstones = tombstones;
-        if self.session_is_erased() {
-            return Ok(self.undo());
-        }
-        let mut entries = self.held.iter().take(1).flat_map(|object| &object.index);
-        if entries.any(|entry| self.known.is_erased(entry.received_at_ms)) || !self.holds_every_copy() {
-            return self.again("the project was erased meanwhile");
-        }
-        self.delete(now)
-    }
-
-    /// Deletes the copies that were read and that an object stands for, the losers too. Copies that a
-    /// project's tombstone covers are the erasure's to delete (see the module's first page).
-    fn delete(&mut self, now: Now) -> Next {
-        if self.held.iter().any(|object| self.has_expired(now)(object.header.expires_at_ms)) {
-            return Ok(Step::Done(MoveEnd::WaitForRetention));
-        }
-        if !self.settings.guards.has(Guard::HashInDelete) {
-            self.state = State::CopiesOfTheMoment;
-            return Ok(Step::Ask(Ask::Copies(self.known.session.clone())));
-        }
-        let copies: Vec<CopyId> = self.known.uncovered_copies().map(|copy| copy.copy_id()).collect();
-        if copies.is_empty() {
-            return Ok(Step::Done(MoveEnd::Nothing));
-        }
-        Ok(self.ask_delete(copies))
-    }
-
-    fn ask_delete(&mut self, copies: Vec<CopyId>) -> Step<MoveEnd> {
-        let generation = self.held.iter().map(|object| object.header.generation).max().unwrap_or(0);
-        let bytes = self.known.uncovered_copies().map(|copy| copy.compressed_size).sum();
-        self.state = State::Delete { generation, bytes };
-        Step::Ask(Ask::DeleteCopies { session: self.known.session.clone(), copies })
-    }
-
-    fn retired(&mut self, answer: Answer) -> Next {
-        match answer {
-            Answer::Written(_) => Ok(Step::Done(MoveEnd::Nothing)),
-            Answer::PreconditionFailed | Answer::SourceChanged => self.again("the object changed"),
-            other => Err(other.unexpected()),
-        }
+        self.held.push(*row);
+        Ok(self.put_row_at(0))
     }
 
     fn session_is_erased(&self) -> bool {
@@ -436,10 +330,4 @@ impl SessionMove {
         self.state = State::Undo(undo);
         Step::Ask(ask)
     }
-}
-
-/// Whether there is a row for the object as it is, or for a later one.
-fn is_archived(rows: &[ArchiveRow], object: &ArchiveRow) -> bool {
-    rows.iter()
-        .any(|row| row.object_key == object.object_key && row.header.generation >= object.header.generation)
 }
