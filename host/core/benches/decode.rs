@@ -54,7 +54,8 @@ fn main() {
         group.bench_function("path_unchanged", |b| {
             b.iter(|| decode(&sample.record, &limits, &KEEP, &mut scratch).unwrap().data.len())
         });
-        for (codec, level) in [(Codec::Gzip, 1), (Codec::Gzip, 6), (Codec::Gzip, 9), (Codec::Zstd, 3), (Codec::Zstd, 9)]
+        for (codec, level) in
+            [(Codec::Gzip, 1), (Codec::Gzip, 6), (Codec::Gzip, 9), (Codec::Zstd, 3), (Codec::Zstd, 9)]
         {
             let encoding = Encoding { codec, level, recompress: Recompress::Always };
             group.bench_function(BenchmarkId::new(codec.as_str(), level), |b| {
@@ -126,7 +127,8 @@ fn recorded() -> Vec<Vec<u8>> {
     for folder in std::fs::read_dir(root).into_iter().flatten().flatten() {
         for file in std::fs::read_dir(folder.path()).into_iter().flatten().flatten() {
             for line in std::fs::read_to_string(file.path()).unwrap_or_default().lines() {
-                let Ok(decoded) = decode(line.as_bytes(), &DecodeLimits::default(), &KEEP, &mut scratch) else {
+                let Ok(decoded) = decode(line.as_bytes(), &DecodeLimits::default(), &KEEP, &mut scratch)
+                else {
                     continue;
                 };
                 let raw = decompress(&mut scratch, decoded.codec, &decoded.data, MAX_RAW).unwrap();
@@ -145,7 +147,11 @@ fn snapshot(random: &mut Random, nodes: usize) -> Vec<u8> {
     );
     for rule in 0..nodes / 4 {
         let (a, b) = (random.below(400), random.below(0xffffff));
-        let _ = write!(json, ".{}-{rule} {{ margin: {a}px 0px; color: #{b:06x}; display: flex; font-family: \\\"Inter\\\", sans-serif; }}", random.word());
+        let _ = write!(
+            json,
+            ".{}-{rule} {{ margin: {a}px 0px; color: #{b:06x}; display: flex; font-family: \\\"Inter\\\", sans-serif; }}",
+            random.word()
+        );
     }
     json.push_str(r#""},"childNodes":[],"id":5}],"id":4},{"type":2,"tagName":"body","attributes":{"class":"page"},"childNodes":["#);
     for id in 6..nodes + 6 {
@@ -163,7 +169,9 @@ fn snapshot(random: &mut Random, nodes: usize) -> Vec<u8> {
             id + 100_000,
         );
     }
-    json.push_str(r#"],"id":3}],"id":2}],"id":1},"initialOffset":{"left":0,"top":0}},"timestamp":1700000000020}]"#);
+    json.push_str(
+        r#"],"id":3}],"id":2}],"id":1},"initialOffset":{"left":0,"top":0}},"timestamp":1700000000020}]"#,
+    );
     json.into_bytes()
 }
 
@@ -200,7 +208,11 @@ fn mutations(random: &mut Random, events: usize) -> Vec<u8> {
 fn moves(random: &mut Random, events: usize) -> Vec<u8> {
     let mut json = String::from("[");
     for event in 0..events {
-        let _ = write!(json, r#"{}{{"type":3,"data":{{"source":1,"positions":["#, if event == 0 { "" } else { "," });
+        let _ = write!(
+            json,
+            r#"{}{{"type":3,"data":{{"source":1,"positions":["#,
+            if event == 0 { "" } else { "," }
+        );
         for at in 0..12 {
             let comma = if at == 0 { "" } else { "," };
             let (x, y, id) = (random.below(1440), random.below(900), random.below(3000));
@@ -225,10 +237,38 @@ impl Random {
 
     fn word(&mut self) -> &'static str {
         const WORDS: [&str; 32] = [
-            "header", "button", "card", "grid", "price", "title", "avatar", "sidebar", "content", "product",
-            "image", "label", "checkout", "shipping", "address", "total", "quantity", "summary", "navigation",
-            "footer", "primary", "secondary", "disabled", "selected", "container", "wrapper", "column", "row",
-            "field", "input", "message", "icon",
+            "header",
+            "button",
+            "card",
+            "grid",
+            "price",
+            "title",
+            "avatar",
+            "sidebar",
+            "content",
+            "product",
+            "image",
+            "label",
+            "checkout",
+            "shipping",
+            "address",
+            "total",
+            "quantity",
+            "summary",
+            "navigation",
+            "footer",
+            "primary",
+            "secondary",
+            "disabled",
+            "selected",
+            "container",
+            "wrapper",
+            "column",
+            "row",
+            "field",
+            "input",
+            "message",
+            "icon",
         ];
         WORDS[self.below(WORDS.len())]
     }

@@ -1,4 +1,5 @@
 //! The JSON walker against `serde_json`: both must accept and refuse the same documents.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use proptest::prelude::*;
 use replay_core::json::{JsonFault, compact, scan_events, unquote, walk_object};
@@ -45,13 +46,58 @@ fn agree(bytes: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Nested up to `turns` deep: opens and closes by chance, but mostly opens.
+fn nested(turns: &[(u8, bool)]) -> String {
+    let mut text = String::from("[");
+    let mut open = vec![']'];
+    for &(how, curly) in turns {
+        let in_object = open.last() == Some(&'}');
+        let begin = if in_object { "\"k\":" } else { "" };
+        if how < 2 && open.len() > 1 {
+            text.extend(open.pop());
+            continue;
+        }
+        if text.ends_with([']', '}']) {
+            text.push(',');
+        }
+        text.push_str(begin);
+        text.push(if curly { '{' } else { '[' });
+        open.push(if curly { '}' } else { ']' });
+    }
+    text.extend(open.iter().rev());
+    text
+}
+
+#[test]
+fn nesting_is_followed_far_down() {
+    for depth in [1, 62, 63, 64, 65, 127, 128, 129, 300] {
+        for kinds in [["[", "]"], ["{\"a\":", "}"], ["[{\"a\":", "}]"]] {
+            let levels = kinds[0].matches(['[', '{']).count() * depth + 2;
+            let text = format!("[{{\"x\":{}1{}}}]", kinds[0].repeat(depth), kinds[1].repeat(depth));
+            assert_eq!(scan_events(text.as_bytes(), levels).unwrap().event_count, 1);
+            assert_eq!(scan_events(text.as_bytes(), levels - 1).unwrap_err().fault, JsonFault::TooDeep);
+            for wrong in
+                [text.replacen(']', "}", 1), text.replacen('}', "]", 1), text.replacen("1", "1:2", 1)]
+            {
+                assert_eq!(
+                    scan_events(wrong.as_bytes(), levels).unwrap_err().fault,
+                    JsonFault::Syntax,
+                    "{wrong}"
+                );
+            }
+        }
+    }
+}
+
 /// serde_json refuses numbers beyond an f64 and lone surrogates.
 fn known_difference(bytes: &[u8]) -> bool {
     match serde_json::from_slice::<Value>(bytes) {
         Ok(_) => false,
         Err(error) => {
             let text = error.to_string();
-            text.contains("out of range") || text.contains("surrogate") || text.contains("unexpected end of hex")
+            text.contains("out of range")
+                || text.contains("surrogate")
+                || text.contains("unexpected end of hex")
         }
     }
 }
@@ -63,7 +109,9 @@ fn documents() -> impl Strategy<Value = String> {
         Just("true".to_owned()),
         Just("false".to_owned()),
         any::<i32>().prop_map(|number| number.to_string()),
-        any::<f64>().prop_filter("finite", |number| number.is_finite()).prop_map(|number| format!("{number:e}")),
+        any::<f64>()
+            .prop_filter("finite", |number| number.is_finite())
+            .prop_map(|number| format!("{number:e}")),
         "-?(0|[1-9][0-9]{0,3})(\\.[0-9]{1,3})?([eE][+-]?[0-9]{1,2})?",
         strings(),
     ];
@@ -82,8 +130,9 @@ fn documents() -> impl Strategy<Value = String> {
     prop_oneof![
         value.clone(),
         prop::collection::vec((keys(), value.clone()), 0..5).prop_map(|pairs| object(&pairs)),
-        prop::collection::vec(prop::collection::vec((keys(), value.clone()), 0..4), 0..6)
-            .prop_map(|events| { format!("[{}]", events.iter().map(|e| object(e)).collect::<Vec<_>>().join(",")) }),
+        prop::collection::vec(prop::collection::vec((keys(), value.clone()), 0..4), 0..6).prop_map(
+            |events| { format!("[{}]", events.iter().map(|e| object(e)).collect::<Vec<_>>().join(",")) }
+        ),
     ]
 }
 
@@ -135,6 +184,19 @@ proptest! {
                 _ if at < bytes.len() => bytes[at] = byte,
                 _ => {}
             }
+        }
+        agree(&bytes)?;
+    }
+
+    #[test]
+    fn deep_documents_are_judged_alike(
+        turns in prop::collection::vec((0u8..5, any::<bool>()), 0..160),
+        change in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+    ) {
+        let mut bytes = nested(&turns).into_bytes();
+        if let Some((at, byte)) = change {
+            let at = at.index(bytes.len());
+            bytes[at] = b"[]{},:\""[byte as usize % 7];
         }
         agree(&bytes)?;
     }

@@ -69,7 +69,8 @@ impl RawBuffer {
             }
             let is_full = len >= cap;
             let mut one_more = [0];
-            let room = if is_full { &mut one_more } else { self.room(cap).get_mut(len..).unwrap_or_default() };
+            let room =
+                if is_full { &mut one_more } else { self.room(cap).get_mut(len..).unwrap_or_default() };
             match reader.read(room) {
                 Ok(0) => return Ok(len),
                 Ok(_) if is_full => return Err(ReadFault::OverCap),

@@ -92,16 +92,21 @@ pub fn decode(
         let reject = Reject::new(Reason::TooLarge, detail);
         return Err(Rejected { reject, project_id: None, session_id: None });
     }
-    match Envelope::read(record, limits.max_depth) {
-        Ok(envelope) => {
-            decode_envelope(&envelope, limits, encoding, scratch).map_err(|reject| rejected(reject, &envelope))
+    let (envelope, read) = Envelope::read(record, limits.max_depth);
+    let decoded = match read {
+        Ok(()) => decode_envelope(&envelope, limits, encoding, scratch),
+        Err(error) if error.fault == JsonFault::TooDeep => Err(record_fault(error)),
+        // Of damaged JSON an identity would be a guess (keys may repeat), and an erasure goes by it.
+        Err(error) => {
+            let reject = record_fault(error);
+            return Err(Rejected { reject, project_id: None, session_id: None });
         }
-        // Of damaged JSON, an identity would be a guess (keys may repeat), and an erasure goes by it.
-        Err((envelope, error)) if error.fault == JsonFault::TooDeep => {
-            Err(rejected(record_fault(error), &envelope))
-        }
-        Err((_, error)) => Err(rejected(record_fault(error), &Envelope::default())),
-    }
+    };
+    decoded.map_err(|reject| Rejected {
+        reject,
+        project_id: envelope.project_id().ok(),
+        session_id: envelope.session_id().ok(),
+    })
 }
 
 fn decode_envelope(
@@ -128,12 +133,4 @@ fn decode_envelope(
         data: chunk.data,
         kept_verbatim: chunk.kept_verbatim,
     })
-}
-
-fn rejected(reject: Reject, envelope: &Envelope<'_>) -> Rejected {
-    Rejected {
-        reject,
-        project_id: envelope.project_id().ok(),
-        session_id: envelope.session_id().ok(),
-    }
 }

@@ -18,7 +18,6 @@ pub use text::unquote;
 
 use text::trim_start;
 
-
 /// What is wrong with a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonFault {

@@ -34,8 +34,16 @@ pub fn walk_object<'a>(
     visit: impl FnMut(Member<'a>),
 ) -> Result<bool, JsonError> {
     begins_with(bytes, b'{', JsonFault::NotAnObject)?;
-    let mut sink =
-        ObjectSink { bytes, visit, level: 0, begin: 0, colon: 0, events: None, summary: None, keys: Vec::new() };
+    let mut sink = ObjectSink {
+        bytes,
+        visit,
+        level: 0,
+        begin: 0,
+        colon: 0,
+        events: None,
+        summary: None,
+        keys: Vec::new(),
+    };
     let layout = walk(bytes, max_depth, &mut sink)?;
     sink.refuse_duplicates()?;
     Ok(layout.has_whitespace)

@@ -78,7 +78,9 @@ mod tests {
             assert_eq!(check_scalar(good.as_bytes(), 0), Ok(good.len()), "{good}");
             assert_eq!(check_scalar(format!("{good},1").as_bytes(), 0), Ok(good.len()), "{good}");
         }
-        for bad in ["-", "01", "-01", "1.", ".5", "1e", "1e+", "+1", "nul", "truex", "1x", "NaN", "--1", "1.5.5"] {
+        for bad in
+            ["-", "01", "-01", "1.", ".5", "1e", "1e+", "+1", "nul", "truex", "1x", "NaN", "--1", "1.5.5"]
+        {
             assert!(check_scalar(bad.as_bytes(), 0).is_err(), "{bad}");
         }
     }

@@ -11,7 +11,8 @@ pub(crate) type Raw<'a> = Option<&'a [u8]>;
 
 pub(crate) fn project_id(raw: Raw<'_>) -> Result<ProjectId, Reject> {
     let raw = raw.ok_or(missing("project_id"))?;
-    let wrong = Reject::new(Reason::InvalidProjectId, "project_id does not match [A-Za-z0-9][A-Za-z0-9._-]{0,127}");
+    let wrong =
+        Reject::new(Reason::InvalidProjectId, "project_id does not match [A-Za-z0-9][A-Za-z0-9._-]{0,127}");
     text(raw).and_then(|text| ProjectId::new(std::str::from_utf8(&text).ok()?)).ok_or(wrong)
 }
 
@@ -23,7 +24,8 @@ pub(crate) fn session_id(raw: Raw<'_>) -> Result<SessionId, Reject> {
 
 pub(crate) fn chunk_index(raw: Raw<'_>) -> Result<u32, Reject> {
     let raw = raw.ok_or(missing("chunk_index"))?;
-    let wrong = Reject::new(Reason::InvalidChunkIndex, "chunk_index is not a whole number of 0 to 4294967295");
+    let wrong =
+        Reject::new(Reason::InvalidChunkIndex, "chunk_index is not a whole number of 0 to 4294967295");
     whole_number(raw).and_then(|number| u32::try_from(number).ok()).ok_or(wrong)
 }
 
@@ -80,7 +82,9 @@ mod tests {
         assert_eq!(read("-0"), Some(0));
         assert_eq!(read("4294967295"), Some(u32::MAX));
         assert_eq!(read("4294967295.0"), Some(u32::MAX));
-        for bad in ["-1", "1.5", "4294967296", "\"5\"", "true", "[1]", "1e300", "1e-3", "18446744073709551616"] {
+        for bad in
+            ["-1", "1.5", "4294967296", "\"5\"", "true", "[1]", "1e300", "1e-3", "18446744073709551616"]
+        {
             assert_eq!(read(bad), None, "{bad}");
         }
     }
