@@ -1,4 +1,5 @@
 //! The JSON walker against `serde_json`: both must accept and refuse the same documents.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use proptest::prelude::*;
 use replay_core::json::{JsonFault, compact, scan_events, unquote, walk_object};
@@ -43,6 +44,49 @@ fn agree(bytes: &[u8]) -> Result<(), TestCaseError> {
         prop_assert!(!scan_events(&small, DEPTH).unwrap().has_whitespace);
     }
     Ok(())
+}
+
+/// Nested up to `turns` deep: opens and closes by chance, but mostly opens.
+fn nested(turns: &[(u8, bool)]) -> String {
+    let mut text = String::from("[");
+    let mut open = vec![']'];
+    for &(how, curly) in turns {
+        let in_object = open.last() == Some(&'}');
+        let begin = if in_object { "\"k\":" } else { "" };
+        if how < 2 && open.len() > 1 {
+            text.extend(open.pop());
+            continue;
+        }
+        if text.ends_with([']', '}']) {
+            text.push(',');
+        }
+        text.push_str(begin);
+        text.push(if curly { '{' } else { '[' });
+        open.push(if curly { '}' } else { ']' });
+    }
+    text.extend(open.iter().rev());
+    text
+}
+
+#[test]
+fn nesting_is_followed_far_down() {
+    for depth in [1, 62, 63, 64, 65, 127, 128, 129, 300] {
+        for kinds in [["[", "]"], ["{\"a\":", "}"], ["[{\"a\":", "}]"]] {
+            let levels = kinds[0].matches(['[', '{']).count() * depth + 2;
+            let text = format!("[{{\"x\":{}1{}}}]", kinds[0].repeat(depth), kinds[1].repeat(depth));
+            assert_eq!(scan_events(text.as_bytes(), levels).unwrap().event_count, 1);
+            assert_eq!(scan_events(text.as_bytes(), levels - 1).unwrap_err().fault, JsonFault::TooDeep);
+            for wrong in
+                [text.replacen(']', "}", 1), text.replacen('}', "]", 1), text.replacen("1", "1:2", 1)]
+            {
+                assert_eq!(
+                    scan_events(wrong.as_bytes(), levels).unwrap_err().fault,
+                    JsonFault::Syntax,
+                    "{wrong}"
+                );
+            }
+        }
+    }
 }
 
 /// serde_json refuses numbers beyond an f64 and lone surrogates.
@@ -140,6 +184,19 @@ proptest! {
                 _ if at < bytes.len() => bytes[at] = byte,
                 _ => {}
             }
+        }
+        agree(&bytes)?;
+    }
+
+    #[test]
+    fn deep_documents_are_judged_alike(
+        turns in prop::collection::vec((0u8..5, any::<bool>()), 0..160),
+        change in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+    ) {
+        let mut bytes = nested(&turns).into_bytes();
+        if let Some((at, byte)) = change {
+            let at = at.index(bytes.len());
+            bytes[at] = b"[]{},:\""[byte as usize % 7];
         }
         agree(&bytes)?;
     }

@@ -35,12 +35,9 @@ impl Unpacker {
         loop {
             match decompressor.gzip_decompress(packed, raw.room(cap)) {
                 Ok(len) if first_member_is_all(packed, len) => {
-                    return Ok(Unpacked { len, is_plain_member: packed.get(FLAGS) == Some(&0) });
+                    return Ok(Unpacked { len, is_plain_member: has_plain_header(packed) });
                 }
-                Ok(_) => {
-                    let len = unpack_members(packed, cap, raw)?;
-                    return Ok(Unpacked { len, is_plain_member: false });
-                }
+                Ok(_) => return unpack_members(packed, cap, raw),
                 Err(DecompressionError::BadData) => return Err(damaged("cut off, or a wrong check sum")),
                 Err(DecompressionError::InsufficientSpace) if raw.grow(cap) => {}
                 Err(DecompressionError::InsufficientSpace) => {
@@ -49,6 +46,11 @@ impl Unpacker {
             }
         }
     }
+}
+
+/// Whether the header has no optional fields.
+fn has_plain_header(packed: &[u8]) -> bool {
+    packed.get(FLAGS) == Some(&0)
 }
 
 /// What the trailer says of the size, if that can be true. It may lie, and be of another member.
@@ -70,10 +72,10 @@ fn first_member_is_all(packed: &[u8], len: usize) -> bool {
 }
 
 /// Unpacks member by member. What follows the last one and is no member is dropped.
-fn unpack_members(packed: &[u8], cap: usize, raw: &mut RawBuffer) -> Result<usize, CodecError> {
+fn unpack_members(packed: &[u8], cap: usize, raw: &mut RawBuffer) -> Result<Unpacked, CodecError> {
     let mut rest = packed;
     let mut len = 0;
-    for _ in 0..MAX_MEMBERS {
+    for number in 1..=MAX_MEMBERS {
         let mut member = flate2::bufread::GzDecoder::new(rest);
         len = raw.read_to_end(len, cap, &mut member).map_err(|fault| match fault {
             ReadFault::Damaged => damaged("cut off, or a wrong check sum"),
@@ -81,7 +83,8 @@ fn unpack_members(packed: &[u8], cap: usize, raw: &mut RawBuffer) -> Result<usiz
         })?;
         rest = member.into_inner();
         if !is_member(rest) {
-            return Ok(len);
+            let is_all = number == 1 && rest.is_empty();
+            return Ok(Unpacked { len, is_plain_member: is_all && has_plain_header(packed) });
         }
     }
     Err(damaged("too many members"))

@@ -81,7 +81,7 @@ fn encode(
 /// Standard alphabet, with or without padding.
 fn decode_base64(text: &[u8]) -> Result<Vec<u8>, Reject> {
     let unpadded = match text {
-        [inner @ .., b'=', b'='] | [inner @ .., b'='] if text.len() % 4 == 0 => inner,
+        [inner @ .., b'=', b'='] | [inner @ .., b'='] if text.len().is_multiple_of(4) => inner,
         _ => text,
     };
     base64_simd::STANDARD_NO_PAD.decode_to_vec(unpadded).map_err(|_| {

@@ -313,18 +313,22 @@ impl<'a, S: Sink> Walker<'a, S> {
         let mut after = Brackets::default();
         if is_easy {
             let before = self.depth;
+            let mut kinds = self.kinds;
             if before > S::LEVELS + closing {
                 for at in ones(brackets) {
-                    after.objects |= self.bracket(at, open, curly) << at;
+                    kinds = next_kinds(kinds, at, open, curly);
+                    after.objects |= (kinds & 1) << at;
                 }
             } else {
                 let mut depth = before;
                 for at in ones(brackets) {
-                    after.objects |= self.bracket(at, open, curly) << at;
+                    kinds = next_kinds(kinds, at, open, curly);
+                    after.objects |= (kinds & 1) << at;
                     depth = depth + 2 * (open >> at & 1) as usize - 1;
                     after.shallow |= u64::from(depth <= S::LEVELS) << at;
                 }
             }
+            self.kinds = kinds;
             self.depth = before + opening - closing;
             let in_object = fill(after.objects, innermost, brackets);
             return Ok(Nesting {
@@ -335,15 +339,6 @@ impl<'a, S: Sink> Walker<'a, S> {
             });
         }
         self.nest_carefully(curly, tokens, base)
-    }
-
-    /// Follows one bracket; answers 1 if it leads into an object.
-    #[inline(always)]
-    fn bracket(&mut self, at: usize, open: u64, curly: u64) -> u64 {
-        // Without a branch: which way a bracket goes is as good as random.
-        let is_open = open >> at & 1;
-        self.kinds = (self.kinds << is_open) >> (is_open ^ 1) | (is_open & curly >> at);
-        self.kinds & 1
     }
 
     /// Follows the brackets where the document, the allowed depth or a word of kinds may end.
@@ -362,11 +357,11 @@ impl<'a, S: Sink> Walker<'a, S> {
                     self.outer_kinds.push(self.kinds);
                     self.kinds = 0;
                 }
-                self.bracket(at, open, curly);
+                self.kinds = next_kinds(self.kinds, at, open, curly);
                 self.depth += 1;
             } else {
-                self.bracket(at, open, curly);
-                if self.depth % 64 == 0 {
+                self.kinds = next_kinds(self.kinds, at, open, curly);
+                if self.depth.is_multiple_of(64) {
                     self.kinds = self.outer_kinds.pop().unwrap_or_default();
                 }
                 self.depth -= 1;
@@ -474,6 +469,15 @@ fn skip(from: u64, gap: u64, carry: &mut u64) -> u64 {
     let (sum, overflow) = (from & gap).overflowing_add(gap);
     *carry |= u64::from(overflow);
     (sum | from) & !gap
+}
+
+/// Follows one bracket.
+///
+/// Without a branch: which way a bracket goes is as good as random.
+#[inline(always)]
+fn next_kinds(kinds: u64, at: usize, open: u64, curly: u64) -> u64 {
+    let is_open = open >> at & 1;
+    (kinds << is_open) >> (is_open ^ 1) | (is_open & curly >> at)
 }
 
 /// For each of `stops` that is set in `from`: the bytes after it, up to and including the next stop.

@@ -34,14 +34,13 @@ pub(crate) enum Payload<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Reads `record`. If it is no valid object, what was read so far comes with the error.
-    pub(crate) fn read(record: &'a [u8], max_depth: usize) -> Result<Self, (Self, JsonError)> {
+    /// Reads `record`. If it is no valid object, the envelope holds what was read before the fault.
+    pub(crate) fn read(record: &'a [u8], max_depth: usize) -> (Self, Result<(), JsonError>) {
         let mut envelope = Self::default();
         // The object around the payload is a level of its own.
-        match walk_object(record, max_depth.saturating_add(1), |member| envelope.take(member)) {
-            Ok(has_whitespace) => Ok(Self { has_whitespace, ..envelope }),
-            Err(error) => Err((envelope, error)),
-        }
+        let walked = walk_object(record, max_depth.saturating_add(1), |member| envelope.take(member));
+        envelope.has_whitespace = walked.unwrap_or_default();
+        (envelope, walked.map(|_| ()))
     }
 
     fn take(&mut self, member: Member<'a>) {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::{Envelope, fields, record_fault};
 use crate::codec::{Codec, CodecError, DEFAULT_MAX_RATIO, Scratch, UnpackCaps, detect, unpack};
 use crate::identity::{ProjectId, SessionId};
-use crate::json::JsonError;
+use crate::json::{JsonError, JsonFault};
 use crate::reject::Reject;
 
 /// A record made of an SDK's body.
@@ -60,9 +60,10 @@ pub fn from_sdk(
     project_of: impl Fn(&str) -> Option<ProjectId>,
     max_depth: usize,
 ) -> Result<IntakeRecord, IntakeError> {
-    let envelope = Envelope::read(body, max_depth).map_err(|(_, error)| match record_fault(error) {
-        reject if reject.reason == crate::reject::Reason::TooDeep => IntakeError::Field(reject),
-        _ => IntakeError::InvalidJson(error),
+    let (envelope, read) = Envelope::read(body, max_depth);
+    read.map_err(|error| {
+        let is_depth = error.fault == JsonFault::TooDeep;
+        if is_depth { IntakeError::Field(record_fault(error)) } else { IntakeError::InvalidJson(error) }
     })?;
     let key = envelope.project_key.and_then(fields::text).ok_or(IntakeError::MissingKey)?;
     let key = std::str::from_utf8(&key).map_err(|_| IntakeError::UnknownKey)?;
