@@ -92,17 +92,6 @@ pub fn decode(
         let reject = Reject::new(Reason::TooLarge, detail);
         return Err(Rejected { reject, project_id: None, session_id: None });
     }
-<<<<<<< HEAD
-    match Envelope::read(record, limits.max_depth) {
-        Ok(envelope) => decode_envelope(&envelope, limits, encoding, scratch)
-            .map_err(|reject| rejected(reject, &envelope)),
-        // Of damaged JSON, an identity would be a guess (keys may repeat), and an erasure goes by it.
-        Err((envelope, error)) if error.fault == JsonFault::TooDeep => {
-            Err(rejected(record_fault(error), &envelope))
-        }
-        Err((_, error)) => Err(rejected(record_fault(error), &Envelope::default())),
-    }
-=======
     let (envelope, read) = Envelope::read(record, limits.max_depth);
     let decoded = match read {
         Ok(()) => decode_envelope(&envelope, limits, encoding, scratch),
@@ -118,7 +107,6 @@ pub fn decode(
         project_id: envelope.project_id().ok(),
         session_id: envelope.session_id().ok(),
     })
->>>>>>> w-data
 }
 
 fn decode_envelope(
@@ -146,10 +134,3 @@ fn decode_envelope(
         kept_verbatim: chunk.kept_verbatim,
     })
 }
-<<<<<<< HEAD
-
-fn rejected(reject: Reject, envelope: &Envelope<'_>) -> Rejected {
-    Rejected { reject, project_id: envelope.project_id().ok(), session_id: envelope.session_id().ok() }
-}
-=======
->>>>>>> w-data
