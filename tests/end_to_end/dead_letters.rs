@@ -34,7 +34,7 @@ fn reasons(expected: &Value) -> Vec<String> {
         Value::String(text) if replay_core::reject::Reason::from_name(text).is_some() => vec![text.clone()],
         Value::Array(items) => items.iter().flat_map(reasons).collect(),
         Value::Object(fields) => fields.values().flat_map(reasons).collect(),
-        _ => Vec::new(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     }
 }
 

@@ -11,7 +11,7 @@ struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
     fn mount(dir: &'a Path) -> Option<Self> {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"]).arg(dir).status();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"]).arg(dir).status();
         if mounted.is_ok_and(|status| status.success()) {
             return Some(Self(dir));
         }
@@ -35,8 +35,8 @@ fn a_full_disk_loses_nothing_and_room_heals_it() {
     let dir = tempfile::tempdir().unwrap();
     let Some(_disk) = SmallDisk::mount(dir.path()) else { return };
     let mut service = Service::start(dir.path(), FAST);
-    let ballast = dir.path().join("ballast");
-    std::fs::write(&ballast, vec![1; 2 << 20]).unwrap();
+    let ballast = [dir.path().join("first"), dir.path().join("second")];
+    ballast.iter().for_each(|file| std::fs::write(file, vec![1; 4 << 20]).unwrap());
 
     let noise = |number: u32| -> String {
         (0..400u64)
@@ -73,13 +73,14 @@ fn a_full_disk_loses_nothing_and_room_heals_it() {
     assert!(refused >= 20, "the disk never filled: {} taken", acknowledged.len());
     assert_eq!(service.get("/livez").0, 200);
 
-    std::fs::remove_file(&ballast).unwrap();
+    std::fs::remove_file(&ballast[0]).unwrap();
     service.wait_until("records are taken again", |service| {
         service.post(chunk(30_000).body("pk_live_shop").to_string().as_bytes()).0 == 200
     });
     service.wait_until("everything is stored", |service| {
         service.metric("replay_partition_lag_records", "") == 0.0
     });
+    std::fs::remove_file(&ballast[1]).unwrap();
     service.kill();
     service.run();
     service.wait_until("the log is read to its end", |service| {

@@ -5,8 +5,9 @@ use sha2::{Digest, Sha256};
 
 use super::carrier::{has_magic, separator, wrap};
 use super::index::{encode_index, members_end};
-use super::{ArchiveError, ArchiveRow, IndexEntry, ObjectHeader};
+use super::{ArchiveError, ArchiveRow, FORMAT_VERSION, IndexEntry, ObjectHeader};
 use crate::row::{ChunkMeta, Codec};
+use crate::time::iso8601;
 use crate::winner::ContentHash;
 
 /// A chunk about to be written: its description and its bytes, checked against each other.
@@ -70,6 +71,21 @@ pub struct Built {
     pub pieces: Vec<Bytes>,
     /// What the archive has to know of it.
     pub row: ArchiveRow,
+}
+
+impl Built {
+    /// What to say of the object in the store's metadata, for people and foreign tools: well under
+    /// S3's 2 KB.
+    pub fn metadata(&self) -> Vec<(&'static str, String)> {
+        let header = &self.row.header;
+        let sha256 = self.row.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+        vec![
+            ("replay-format", FORMAT_VERSION.to_string()),
+            ("replay-generation", header.generation.to_string()),
+            ("replay-expires-at", iso8601(header.expires_at_ms)),
+            ("replay-sha256", sha256),
+        ]
+    }
 }
 
 /// Puts an object together. The members come in order of play, each chunk once, in the header's

@@ -182,13 +182,14 @@ fn unwritten(why: PortError) -> Response {
     match why {
         PortError::Rejected { what } => error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &what),
         PortError::Unavailable { what, retry_after } => {
-            tracing::warn!(what, "a record could not be written to the source; the sender was told to retry");
+            // The source says it once in the log; here it would be a line for each request.
+            tracing::debug!(what, "a record could not be written to the source");
             let after = retry_after.unwrap_or(Duration::from_secs(5));
             let message = "the record could not be stored; send it again";
             error_retry(StatusCode::SERVICE_UNAVAILABLE, "source_unavailable", message, after)
         }
         PortError::Refused { what } | PortError::Stale { what } => {
-            tracing::error!(what, "the source refuses records; a person has to act");
+            tracing::debug!(what, "the source refuses a record");
             let message = "the record could not be stored; send it again";
             let after = Duration::from_secs(30);
             error_retry(StatusCode::SERVICE_UNAVAILABLE, "source_refuses", message, after)

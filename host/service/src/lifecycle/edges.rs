@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use replay_core::archive::{ArchiveRow, FORMAT_VERSION, Parsed, TAIL_LEN, read_index, row_of};
+use replay_core::archive::{ArchiveRow, Parsed, TAIL_LEN, read_index, row_of};
 use replay_core::codec::{self, Codec, Encoding, Recompress, Scratch};
 use replay_core::lifecycle::{Answer, Ask, AssembleError, ObjectHead, ObjectLook, WritePlan};
-use replay_core::time::iso8601;
 use replay_ports::{ArchiveFilter, ColdStore, PortError, PutOutcome};
 
 use crate::stores::Stores;
@@ -31,7 +30,7 @@ impl Edges {
     }
 
     async fn carry_out(&self, ask: Ask) -> Result<Answer, PortError> {
-        let hot = &self.stores.hot;
+        let (hot, cold) = (&self.stores.hot, &self.stores.cold);
         Ok(match ask {
             Ask::Tombstones(session) => Answer::Tombstones(hot.tombstones(&session).await?),
             Ask::AllTombstones => Answer::Tombstones(hot.list_tombstones().await?),
@@ -61,29 +60,35 @@ impl Edges {
                 Answer::Count(self.stores.letters.count_erasable(&tombstone).await?)
             }
             Ask::PurgeLetters { before_ms } => Answer::Count(self.stores.letters.purge(before_ms).await?),
-            Ask::LookAt { .. }
-            | Ask::Head { .. }
-            | Ask::ListObjects { .. }
-            | Ask::Write(_)
-            | Ask::DeleteObject { .. }
-            | Ask::PruneObject { .. } => return self.carry_out_cold(ask).await,
-        })
-    }
-
-    async fn carry_out_cold(&self, ask: Ask) -> Result<Answer, PortError> {
-        let Some(cold) = &self.stores.cold else { return without_cold(&ask) };
-        Ok(match ask {
-            Ask::LookAt { object_key, verify } => {
-                Answer::Object(look_at(&**cold, &object_key, verify).await?)
-            }
-            Ask::Head { object_key } => Answer::Heads(cold.head(&object_key).await?.into_iter().collect()),
-            Ask::ListObjects { prefix, after, limit } => {
-                Answer::Heads(cold.list(&prefix, after.as_deref(), limit).await?)
-            }
-            Ask::Write(plan) => self.write(cold, *plan).await?,
-            Ask::DeleteObject { object_key } => done(cold.delete(&object_key).await?),
-            Ask::PruneObject { object_key } => done(cold.prune(&object_key).await?),
-            other => Answer::Failed { what: format!("{other:?} is not for the cold store") },
+            // Without a cold store there is nothing to see and nothing to delete; nothing may be written.
+            Ask::LookAt { object_key, verify } => Answer::Object(match cold {
+                Some(cold) => look_at(&**cold, &object_key, verify).await?,
+                None => ObjectLook::Absent,
+            }),
+            Ask::Head { object_key } => Answer::Heads(match cold {
+                Some(cold) => cold.head(&object_key).await?.into_iter().collect(),
+                None => Vec::new(),
+            }),
+            Ask::ListObjects { prefix, after, limit } => Answer::Heads(match cold {
+                Some(cold) => cold.list(&prefix, after.as_deref(), limit).await?,
+                None => Vec::new(),
+            }),
+            Ask::Write(plan) => match cold {
+                Some(cold) => self.write(cold, *plan).await?,
+                None => {
+                    return Err(PortError::refused(
+                        "`cold.kind` is none: there is nowhere to move sessions to",
+                    ));
+                }
+            },
+            Ask::DeleteObject { object_key } => match cold {
+                Some(cold) => done(cold.delete(&object_key).await?),
+                None => Answer::Done,
+            },
+            Ask::PruneObject { object_key } => match cold {
+                Some(cold) => done(cold.prune(&object_key).await?),
+                None => Answer::Done,
+            },
         })
     }
 }
@@ -116,13 +121,8 @@ impl Edges {
                 return Ok(Answer::Failed { what: "assembling the object panicked; see the log".into() });
             }
         };
+        let metadata = built.metadata();
         let row = built.row;
-        let metadata = [
-            ("format-version", FORMAT_VERSION.to_string()),
-            ("generation", row.header.generation.to_string()),
-            ("expires-at", iso8601(row.header.expires_at_ms)),
-            ("sha256", row.sha256.iter().map(|byte| format!("{byte:02x}")).collect()),
-        ];
         Ok(match cold.put(&row.object_key, &built.pieces, &metadata, precondition).await? {
             PutOutcome::Written(_) => Answer::Written(Box::new(row)),
             PutOutcome::PreconditionFailed => Answer::PreconditionFailed,
@@ -164,16 +164,6 @@ async fn read_tail(cold: &dyn ColdStore, head: &ObjectHead) -> Result<Result<Arc
             Ok(Parsed::ReadFrom(_)) => return Ok(Err("the index asks for more than there is".to_owned())),
             Err(error) => return Ok(Err(error.to_string())),
         }
-    }
-}
-
-/// Without a cold store there is nothing to see and nothing to delete; but nothing may be written.
-fn without_cold(ask: &Ask) -> Result<Answer, PortError> {
-    match ask {
-        Ask::LookAt { .. } => Ok(Answer::Object(ObjectLook::Absent)),
-        Ask::Head { .. } | Ask::ListObjects { .. } => Ok(Answer::Heads(Vec::new())),
-        Ask::DeleteObject { .. } | Ask::PruneObject { .. } => Ok(Answer::Done),
-        _ => Err(PortError::refused("`cold.kind` is none: there is nowhere to move sessions to")),
     }
 }
 

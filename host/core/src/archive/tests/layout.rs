@@ -93,6 +93,19 @@ fn separators_are_what_they_say() {
 }
 
 #[test]
+fn metadata_describes_the_object() {
+    let built = build("key".into(), header(Codec::Gzip), Vec::new()).unwrap();
+    let metadata = built.metadata();
+    assert_eq!(metadata[1], ("replay-generation", "3".to_owned()));
+    assert_eq!(metadata[2], ("replay-expires-at", "2024-05-30T00:00:00.000Z".to_owned()));
+    assert_eq!(metadata[3].1.len(), 64);
+    for (name, value) in metadata {
+        assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
+        assert!(value.is_ascii());
+    }
+}
+
+#[test]
 fn a_long_index_is_chained() {
     for codec in CODECS {
         let (bytes, row) = object(5_000, codec);
