@@ -9,3 +9,4 @@ mod erase;
 mod ingest;
 mod kill;
 mod memory;
+mod retention;

@@ -12,7 +12,7 @@ use replay_core::time::DAY_MS;
 use replay_embedded::dir::DirCold;
 use replay_embedded::log::{LocalLog, LogSettings};
 use replay_embedded::sqlite::{SqliteDeadLetters, SqliteHot, SqliteSettings};
-use replay_ports::{ColdStore, DeadLetters, HotStore, Result, Source};
+use replay_ports::{ColdStore, DeadLetters, Result, Source};
 
 use crate::clock::{Clock, unix_ms};
 use crate::config::{self, DeadLetterPayload, Recompress, Settings, Tenant, Tenants};
@@ -20,7 +20,7 @@ use crate::http::IntakeLimits;
 use crate::lifecycle::{Lifecycle, LifecycleSettings};
 use crate::observe::{LetterLog, Metrics};
 use crate::run::{JobContext, LetterPolicy};
-use crate::stores::Stores;
+use crate::stores::{Kept, Stores};
 
 /// The local log's topic and only partition, under which its offset is kept.
 const LOCAL: (&str, u32) = ("local", 0);
@@ -63,10 +63,11 @@ pub(crate) fn parts(settings: &Settings, clock: Clock) -> Result<Parts> {
     };
     let letters: Arc<dyn DeadLetters> = Arc::new(SqliteDeadLetters::open(&dead_path(dir), &sqlite)?);
     let source: Arc<dyn Source> = log.clone();
-    let stores = Stores { source, hot: Arc::new(hot), cold, letters };
+    let stores = Stores { source, kept: Kept { hot: Arc::new(hot), cold, letters } };
     let tenants = Arc::new(settings.tenants.clone());
     let metrics = Arc::new(Metrics::default());
-    let lifecycle = Lifecycle::new(stores.clone(), lifecycle_settings(settings), clock, Arc::clone(&metrics));
+    let lifecycle =
+        Lifecycle::new(stores.kept.clone(), lifecycle_settings(settings), clock, Arc::clone(&metrics));
     Ok(Parts {
         tenants: Arc::clone(&tenants),
         limits: limits(settings),
@@ -80,21 +81,14 @@ pub(crate) fn parts(settings: &Settings, clock: Clock) -> Result<Parts> {
     })
 }
 
-/// What a process that only looks may open.
-pub(crate) struct Readable {
-    pub(crate) hot: Arc<dyn HotStore>,
-    pub(crate) cold: Option<Arc<dyn ColdStore>>,
-    pub(crate) letters: Arc<dyn DeadLetters>,
-}
-
 /// Opens the stores for looking, beside a running service or without one. Blocks.
-pub(crate) fn open_for_reading(settings: &Settings) -> Result<Readable> {
+pub(crate) fn open_for_reading(settings: &Settings) -> Result<Kept> {
     let dir = &settings.embedded.dir;
     let cold: Option<Arc<dyn ColdStore>> = match &settings.cold.store {
         config::ColdStore::Dir(dir) => Some(Arc::new(DirCold::open_read_only(dir)?)),
         config::ColdStore::None | config::ColdStore::S3(_) => None,
     };
-    Ok(Readable {
+    Ok(Kept {
         hot: Arc::new(SqliteHot::open_read_only(&hot_path(dir))?),
         cold,
         letters: Arc::new(SqliteDeadLetters::open_read_only(&dead_path(dir))?),

@@ -1,4 +1,4 @@
-//! The stores that a config names, built once and shared.
+//! The stores that a config names, opened once and shared.
 
 use std::sync::Arc;
 
@@ -9,6 +9,13 @@ use replay_ports::{ColdStore, DeadLetters, HotStore, Source};
 pub struct Stores {
     /// Kafka, or the local log.
     pub source: Arc<dyn Source>,
+    /// Where they go.
+    pub kept: Kept,
+}
+
+/// What is kept. All that the lifecycle and the readers need: neither has a link to the source.
+#[derive(Clone)]
+pub struct Kept {
     /// ClickHouse, or SQLite.
     pub hot: Arc<dyn HotStore>,
     /// S3, or a directory; `None` when nothing is moved.

@@ -8,12 +8,12 @@ use replay_core::codec::{self, Codec, Encoding, Recompress, Scratch};
 use replay_core::lifecycle::{Answer, Ask, AssembleError, ObjectHead, ObjectLook, WritePlan};
 use replay_ports::{ArchiveFilter, ColdStore, PortError, PutOutcome};
 
-use crate::stores::Stores;
+use crate::stores::Kept;
 
 /// The stores as the machines see them.
 #[derive(Clone)]
 pub(super) struct Edges {
-    pub(super) stores: Stores,
+    pub(super) stores: Kept,
     /// For members that have to be recompressed: codec level of the objects.
     pub(super) level: u8,
     /// Cap on one decompressed chunk.

@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use crate::clock::Clock;
 use crate::observe::Metrics;
 use crate::ops::{EraseReport, MoveReport, PlannedMove, ReconcileReport};
-use crate::stores::Stores;
+use crate::stores::Kept;
 
 use edges::Edges;
 
@@ -64,7 +64,7 @@ pub struct Lifecycle {
 
 impl Lifecycle {
     /// A lifecycle over these stores.
-    pub fn new(stores: Stores, settings: LifecycleSettings, clock: Clock, metrics: Arc<Metrics>) -> Self {
+    pub fn new(stores: Kept, settings: LifecycleSettings, clock: Clock, metrics: Arc<Metrics>) -> Self {
         let seed = u64::from(std::process::id()) << 32 | (clock.now().unix_ms & 0xffff_ffff);
         let migration = Migration::new(MigrationSettings {
             policy: settings.policy.clone(),
@@ -88,16 +88,17 @@ impl Lifecycle {
         }
     }
 
-    /// Moves what is due, ends what is over, and sweeps after erasures.
+    /// Ends what is over, moves what is due, and sweeps after erasures. In this order: what is over must
+    /// not begin a second life in the cold store.
     pub async fn run_once(&self) -> Result<MoveReport> {
         let mut report = MoveReport::default();
+        let _deleting = self.deleting.lock().await;
+        let mut sweep = RetentionSweep::new(self.retention());
+        note_retention(&mut report, self.drive(&mut sweep).await);
         if self.settings.migration_enabled {
             let mut migration = self.migration.lock().await;
             note_moves(&mut report, self.drive(&mut *migration).await);
         }
-        let _deleting = self.deleting.lock().await;
-        let mut sweep = RetentionSweep::new(self.retention());
-        note_retention(&mut report, self.drive(&mut sweep).await);
         let mut sweep = ErasureSweep::new(self.erasure("sweeper"));
         let swept = self.drive(&mut sweep).await;
         for erased in &swept.found {

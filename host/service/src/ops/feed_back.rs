@@ -32,7 +32,7 @@ impl Ops {
         let mut report = FeedBackReport::default();
         let mut after: Option<LetterId> = None;
         while report.letters.len() < request.limit {
-            let page = self.stores.letters.list(&request.filter, after.as_ref(), PAGE).await?;
+            let page = self.stores.kept.letters.list(&request.filter, after.as_ref(), PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.id.clone());
             for letter in page {

@@ -68,7 +68,7 @@ impl Ops {
 
     /// The original record of a letter: its own copy, or the source's while it still has it.
     pub async fn original(&self, id: &LetterId) -> Result<Option<Bytes>> {
-        let Some(letter) = self.stores.letters.get(id).await? else { return Ok(None) };
+        let Some(letter) = self.stores.kept.letters.get(id).await? else { return Ok(None) };
         if letter.payload.is_some() || id.topic != self.stores.source.topic() {
             return Ok(letter.payload);
         }

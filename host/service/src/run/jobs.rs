@@ -74,7 +74,7 @@ pub(super) async fn edge(
         Work::Insert { rows } => {
             let row = |row: &Row<Bytes>| ChunkRow { meta: row.meta.clone(), data: row.data.clone() };
             let rows: Vec<ChunkRow> = rows.iter().map(row).collect();
-            let report = stores.hot.insert(&rows).await?;
+            let report = stores.kept.hot.insert(&rows).await?;
             Ok(Outcome::Inserted { tombstoned: report.tombstoned })
         }
         Work::DeadLetter { letter } => {
@@ -82,7 +82,7 @@ pub(super) async fn edge(
             Ok(Outcome::Written)
         }
         Work::CloseLetter { letter } => {
-            stores.letters.close(&letter).await?;
+            stores.kept.letters.close(&letter).await?;
             Ok(Outcome::Written)
         }
         Work::Commit { next } => {
@@ -192,10 +192,10 @@ async fn write_letter(stores: &Stores, context: &JobContext, letter: Letter<Byte
         payload: original.filter(|_| keeps),
     };
     context.letter_log.note(&letter);
-    match stores.letters.put(&letter).await {
+    match stores.kept.letters.put(&letter).await {
         // Too large for where it should go: the position is enough to find it.
         Err(PortError::Rejected { .. }) if letter.payload.is_some() => {
-            stores.letters.put(&DeadLetter { payload: None, ..letter }).await
+            stores.kept.letters.put(&DeadLetter { payload: None, ..letter }).await
         }
         written => written,
     }

@@ -4,16 +4,19 @@
 //! chunks, so that a busy machine slows both sides of a ratio. Ratios are medians over the rounds,
 //! printed with the least and the greatest.
 
-use std::path::{Path, PathBuf};
+mod migration;
+mod samples;
+
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use replay_core::codec::{self, Encoding, Recompress, Scratch};
 use replay_core::decode::{DecodeLimits, decode};
 use replay_core::row::Codec;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::{CliError, Exit, Format, output};
+use samples::{Sample, read_samples};
 
 /// One measure; names are part of the contract.
 #[derive(Debug, Serialize)]
@@ -30,14 +33,6 @@ struct Measure {
     against: Option<&'static str>,
     p50_us: f64,
     p99_us: f64,
-}
-
-/// A chunk in the forms that the measures need.
-struct Sample {
-    raw: Vec<u8>,
-    member: Vec<u8>,
-    record: Vec<u8>,
-    inline_record: Vec<u8>,
 }
 
 /// A measure: what runs on each chunk, and what it is compared with.
@@ -58,9 +53,10 @@ pub(super) fn bench(input: &Path, seconds: f64, format: Format) -> Result<Exit, 
     ));
     let mut subjects = subjects();
     let rounds = measure(&samples, &mut subjects, Duration::from_secs_f64(seconds.clamp(0.1, 600.0)));
-    let measures: Vec<Measure> = (0..subjects.len())
+    let mut measures: Vec<Measure> = (0..subjects.len())
         .map(|index| summarise(index, &subjects, &rounds, samples.len(), raw_bytes))
         .collect();
+    measures.push(migration::measure(&samples)?);
     output::list(&measures, format)?;
     Ok(Exit::Done)
 }
@@ -115,6 +111,10 @@ fn subjects() -> Vec<Subject> {
     ]
 }
 
+fn rounded(value: f64, digits: f64) -> f64 {
+    (value * digits).round() / digits
+}
+
 /// Nanoseconds by round, subject and chunk.
 type Rounds = Vec<Vec<Vec<u64>>>;
 
@@ -165,7 +165,6 @@ fn summarise(
     let mut each: Vec<u64> = rounds.iter().flat_map(|round| round[index].iter().copied()).collect();
     each.sort_unstable();
     let percentile = |share: f64| each[((each.len() - 1) as f64 * share) as usize] as f64 / 1e3;
-    let rounded = |value: f64, digits: f64| (value * digits).round() / digits;
     Measure {
         name: subject.name,
         raw_mb_per_cpu_s: rounded(raw_bytes as f64 / 1e6 / seconds, 10.0),
@@ -177,72 +176,4 @@ fn summarise(
         p50_us: rounded(percentile(0.50), 10.0),
         p99_us: rounded(percentile(0.99), 10.0),
     }
-}
-
-fn read_samples(dir: &Path) -> Result<Vec<Sample>, CliError> {
-    let mut files = Vec::new();
-    let mut open = vec![dir.to_owned()];
-    while let Some(dir) = open.pop() {
-        let entries = std::fs::read_dir(&dir)
-            .map_err(|error| CliError::usage(format!("cannot read {}: {error}", dir.display())))?;
-        for entry in entries {
-            let path = entry?.path();
-            if path.is_dir() { open.push(path) } else { files.push(path) }
-        }
-    }
-    files.sort();
-    let mut samples = Vec::new();
-    for file in &files {
-        samples.extend(samples_of(file)?);
-    }
-    if samples.is_empty() {
-        return Err(CliError::usage(format!(
-            "{} holds no chunks: .ndjson files of records, or .json files of one events array each",
-            dir.display()
-        )));
-    }
-    Ok(samples)
-}
-
-fn samples_of(file: &PathBuf) -> Result<Vec<Sample>, CliError> {
-    let extension = file.extension().and_then(|extension| extension.to_str());
-    let arrays: Vec<Vec<u8>> = match extension {
-        Some("json") => {
-            let raw = std::fs::read(file)?;
-            if serde_json::from_slice::<Vec<Value>>(&raw).is_ok() { vec![raw] } else { Vec::new() }
-        }
-        Some("ndjson") => std::fs::read(file)?.split(|byte| *byte == b'\n').filter_map(events_of).collect(),
-        _ => Vec::new(),
-    };
-    Ok(arrays.into_iter().filter_map(sample).collect())
-}
-
-/// The raw events of a record; `None` for a broken one.
-fn events_of(line: &[u8]) -> Option<Vec<u8>> {
-    let mut scratch = Scratch::default();
-    let keep = Encoding { codec: Codec::Gzip, level: 6, recompress: Recompress::ChangedOnly };
-    let limits = DecodeLimits::default();
-    let chunk = decode(line, &limits, &keep, &mut scratch).ok()?;
-    let raw = codec::decompress(&mut scratch, chunk.codec, &chunk.data, limits.max_raw_chunk_bytes);
-    raw.ok().map(<[u8]>::to_vec)
-}
-
-fn sample(raw: Vec<u8>) -> Option<Sample> {
-    let mut scratch = Scratch::default();
-    let encoding = Encoding { codec: Codec::Gzip, level: 6, recompress: Recompress::Always };
-    let member = codec::compress(&mut scratch, &encoding, &raw).ok()?;
-    let events: &serde_json::value::RawValue = serde_json::from_slice(&raw).ok()?;
-    let head = json!({
-        "project_id": "bench",
-        "session_id": "0191f0c4-7e1a-7c3b-9d55-0123456789ab",
-        "chunk_index": 0,
-        "timestamp_start": 1_700_000_000_000_u64,
-        "timestamp_end": 1_700_000_000_000_u64,
-    })
-    .to_string();
-    let head = head.trim_end_matches('}');
-    let record =
-        format!("{head},\"data\":\"{}\"}}", base64_simd::STANDARD.encode_to_string(&member)).into_bytes();
-    let inline_record = format!("{head},\"events\":{}}}", events.get()).into_bytes();
-    Some(Sample { member, record, inline_record, raw })
 }
