@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use replay_core::pipeline::{EdgeStatus, Ending, Status};
 use serde::{Deserialize, Serialize};
 
-use crate::http::Readiness;
-use crate::observe::{LifecycleCounts, edges};
+use crate::observe::{Check, LifecycleCounts, Readiness, edges};
 
 /// The report; `status --output json` prints it as it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -78,9 +77,8 @@ pub fn report(
 ) -> Report {
     let empty = Status::default();
     let books = status.unwrap_or(&empty);
-    let trouble = |check: crate::http::Check| {
-        (!check.ok).then(|| format!("{}: {}", check.name, check.reason.unwrap_or_default()))
-    };
+    let trouble =
+        |check: Check| (!check.ok).then(|| format!("{}: {}", check.name, check.reason.unwrap_or_default()));
     Report {
         status: readiness.status.to_owned(),
         troubles: readiness.checks.into_iter().filter_map(trouble).collect(),

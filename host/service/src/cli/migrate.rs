@@ -9,7 +9,7 @@ use super::{CliError, Exit, Format, ReconcileArgs, output};
 use crate::build;
 use crate::clock::unix_ms;
 use crate::http::{MigrateRequest, ReconcileRequest};
-use crate::ops::{MoveReport, ReconcileReport};
+use crate::lifecycle::{MoveReport, ReconcileReport};
 
 pub(super) fn run(config: Option<&Path>, session: Option<&str>, format: Format) -> Result<Exit, CliError> {
     let named = session.map(|text| {

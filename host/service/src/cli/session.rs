@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::context::{Context, Reach, project_arg, session_arg, time_arg};
 use super::{CliError, Exit, Format, SessionArgs, SessionListArgs, output};
 use crate::http::EraseRequest;
-use crate::ops::EraseReport;
+use crate::lifecycle::EraseReport;
 use crate::replays::{Place, PlayedChunk, list_sessions};
 
 pub(super) fn list(config: Option<&Path>, args: &SessionListArgs) -> Result<Exit, CliError> {

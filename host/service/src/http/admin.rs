@@ -18,8 +18,8 @@ use replay_ports::{LetterFilter, PortError};
 use serde::{Deserialize, Serialize};
 
 use super::auth::Tokens;
-use super::health::readiness;
 use super::{App, error};
+use crate::observe::readiness;
 use crate::ops::FeedBack;
 
 /// Bytes of one admin request: a page of records to ingest.

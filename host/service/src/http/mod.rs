@@ -26,7 +26,6 @@ use crate::stores::Stores;
 
 pub use admin::{EraseRequest, FeedBackRequest, LetterRequest, MigrateRequest, ReconcileRequest};
 pub use auth::Tokens;
-pub use health::{Check, Readiness};
 pub use intake::{Intake, IntakeLimits};
 
 /// What all handlers share.

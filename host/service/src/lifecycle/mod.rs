@@ -1,6 +1,7 @@
 //! What drives the lifecycle's machines: they decide, this asks the stores and keeps the pace.
 
 mod edges;
+mod reports;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +20,10 @@ use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::observe::Metrics;
-use crate::ops::{EraseReport, MoveReport, PlannedMove, ReconcileReport};
 use crate::stores::Kept;
 
 use edges::Edges;
+pub use reports::{EraseReport, MoveReport, PlannedMove, ReconcileReport};
 
 /// First and longest wait after a failure.
 const BACK_OFF_MS: u64 = 1_000;

@@ -2,6 +2,7 @@
 
 mod letter_log;
 mod metrics;
+mod readiness;
 
 use tracing_subscriber::filter::LevelFilter;
 
@@ -9,6 +10,7 @@ use crate::config::{LogFormat, LogLevel};
 
 pub use letter_log::LetterLog;
 pub use metrics::{LifecycleCounts, Metrics, edges};
+pub use readiness::{Check, Readiness, readiness};
 
 /// Starts logging to stderr.
 pub fn init_logging(format: LogFormat, level: LogLevel, colour: bool) {

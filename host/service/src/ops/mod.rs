@@ -15,13 +15,11 @@ use replay_ports::{PortError, Result};
 use tokio::sync::Mutex;
 
 use crate::clock::unix_ms;
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{EraseReport, Lifecycle, MoveReport, ReconcileReport};
 use crate::stores::Stores;
 
 pub use feed_back::FeedBack;
-pub use reports::{
-    EraseReport, FedBack, FeedBackReport, IngestReport, MoveReport, PlannedMove, ReconcileReport,
-};
+pub use reports::{FedBack, FeedBackReport, IngestReport};
 
 /// Appends under way at a time during `ingest`.
 const APPENDS_AT_A_TIME: usize = 64;

@@ -1,0 +1,63 @@
+//! What lifecycle runs report; the same structs travel over the admin endpoint and to `--output json`.
+
+use serde::{Deserialize, Serialize};
+
+/// Of `session erase` and `project erase`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EraseReport {
+    /// `project` or `project/session`.
+    pub target: String,
+    /// Stored bytes deleted in all places.
+    pub bytes: u64,
+    /// Whether reading back found nothing any more.
+    pub verified: bool,
+}
+
+/// Of `migrate run`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveReport {
+    /// Sessions moved.
+    pub sessions_moved: u64,
+    /// Chunks that their objects gained.
+    pub chunks_moved: u64,
+    /// Stored bytes of the copies that were moved.
+    pub bytes_moved: u64,
+    /// Hot copies deleted after the move.
+    pub copies_deleted: u64,
+    /// Hot copies deleted because their time was over.
+    pub copies_expired: u64,
+    /// Objects deleted because their time was over.
+    pub objects_expired: u64,
+    /// Dead letters deleted because their time was over.
+    pub letters_expired: u64,
+    /// Sessions that failed, with why; they are tried again.
+    pub failures: Vec<(String, String)>,
+}
+
+/// One line of `migrate plan`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedMove {
+    /// The tenant.
+    pub project_id: String,
+    /// The visit.
+    pub session_id: String,
+    /// Receipt of its oldest copy, Unix milliseconds.
+    pub oldest_received_at: u64,
+    /// Receipt of its newest copy, Unix milliseconds.
+    pub newest_received_at: u64,
+}
+
+/// Of `migrate reconcile`: what is wrong, one line each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReconcileReport {
+    /// Objects compared.
+    pub objects: u64,
+    /// Archive rows compared.
+    pub rows: u64,
+    /// What did not fit: the object's key and what is wrong with it.
+    pub findings: Vec<(String, String)>,
+    /// How many there are; at most 10,000 are named.
+    pub found: u64,
+    /// How many were mended.
+    pub repaired: u64,
+}
