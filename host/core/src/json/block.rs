@@ -57,7 +57,7 @@ const FOLD: u8 = 0x20;
 impl<S: Simd> Lanes<S> {
     #[inline(always)]
     pub(super) fn load(simd: S, block: &Block) -> Self {
-        Self((*block).simd_into(simd))
+        Self(u8x64::from_slice(simd, block))
     }
 
     #[inline(always)]

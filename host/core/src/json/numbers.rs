@@ -33,12 +33,7 @@ impl Numbers {
     ///
     /// Digits, with a sign before or a point among them, need no visit.
     #[inline(always)]
-    pub(super) fn check(
-        &mut self,
-        bytes: &[u8],
-        scalars: &Scalars,
-        base: usize,
-    ) -> Result<(), JsonError> {
+    pub(super) fn check(&mut self, bytes: &[u8], scalars: &Scalars, base: usize) -> Result<(), JsonError> {
         let digit = scalars.digit;
         let mut unusual = scalars.all & !digit;
         let mut first_digit = scalars.start;
