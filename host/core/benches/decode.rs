@@ -65,27 +65,38 @@ fn main() {
         group.finish();
     }
     criterion.final_summary();
-    samples.iter().for_each(report_ratio);
+    for sample in &samples {
+        report_ratio(sample.name, std::slice::from_ref(sample));
+    }
+    let recorded: Vec<Sample> = recorded().into_iter().map(|raw| Sample::new("recorded", raw)).collect();
+    if !recorded.is_empty() {
+        report_ratio("all recorded", &recorded);
+    }
 }
 
 /// Interleaved, so that a noisy neighbour hits all three alike.
-fn report_ratio(sample: &Sample) {
-    let (mut gunzip, mut scan, mut path) = (Vec::new(), Vec::new(), Vec::new());
+fn report_ratio(name: &str, samples: &[Sample]) {
+    let mut times = [Vec::new(), Vec::new(), Vec::new()];
     let mut scratch = Scratch::new();
     let limits = DecodeLimits::default();
-    let rounds = (200_000_000 / sample.raw.len()).clamp(20, 2000);
-    for _ in 0..rounds {
-        gunzip.push(seconds(|| decompress(&mut scratch, Codec::Gzip, &sample.gzip, MAX_RAW).unwrap().len()));
-        scan.push(seconds(|| scan_events(&sample.raw, 512).unwrap()));
-        path.push(seconds(|| decode(&sample.record, &limits, &KEEP, &mut scratch).unwrap()));
+    let raw_bytes: usize = samples.iter().map(|sample| sample.raw.len()).sum();
+    for _ in 0..(200_000_000 / raw_bytes).clamp(20, 2000) {
+        let mut round = [0.0; 3];
+        for sample in samples {
+            round[0] +=
+                seconds(|| decompress(&mut scratch, Codec::Gzip, &sample.gzip, MAX_RAW).unwrap().len());
+            round[1] += seconds(|| scan_events(&sample.raw, 512).unwrap());
+            round[2] += seconds(|| decode(&sample.record, &limits, &KEEP, &mut scratch).unwrap());
+        }
+        times.iter_mut().zip(round).for_each(|(times, time)| times.push(time));
     }
-    let speed = |times: Vec<f64>| sample.raw.len() as f64 / median(times) / 1e6;
-    let (gunzip, scan, path) = (speed(gunzip), speed(scan), speed(path));
+    let [gunzip, scan, path] = times.map(|times| raw_bytes as f64 / median(times) / 1e6);
+    let packed_bytes: usize = samples.iter().map(|sample| sample.gzip.len()).sum();
     println!(
-        "{:10} {:9} bytes, ratio {:5.2}: gunzip {gunzip:5.0} MB/s, scan_events {scan:5.0} MB/s, path_unchanged {path:5.0} MB/s = {:.2} of gunzip",
-        sample.name,
-        sample.raw.len(),
-        sample.raw.len() as f64 / sample.gzip.len() as f64,
+        "{name:12} {:3} of {:6} bytes, ratio {:5.2}: gunzip {gunzip:5.0} MB/s, scan_events {scan:5.0}, path_unchanged {path:5.0} = {:.2} of gunzip",
+        samples.len(),
+        raw_bytes / samples.len(),
+        raw_bytes as f64 / packed_bytes as f64,
         path / gunzip,
     );
 }
@@ -109,11 +120,8 @@ fn samples() -> Vec<Sample> {
         Sample::new("moves", moves(&mut random, 50)),
     ];
     let recorded = recorded();
-    if let Some(largest) = recorded.iter().max_by_key(|raw| raw.len()) {
+    if let Some(largest) = recorded.last() {
         samples.push(Sample::new("recorded", largest.clone()));
-    }
-    if let Some(median) = recorded.get(recorded.len() / 2) {
-        samples.push(Sample::new("rec-median", median.clone()));
     }
     samples
 }

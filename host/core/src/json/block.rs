@@ -39,6 +39,12 @@ pub(super) struct TokenMasks {
     pub(super) digit: u64,
     /// `0`
     pub(super) zero: u64,
+    /// `-`
+    pub(super) minus: u64,
+    /// `.`
+    pub(super) point: u64,
+    /// `{` among opening, `}` among closing brackets; of other bytes it says nothing.
+    pub(super) curly: u64,
 }
 
 /// A block in vector registers.
@@ -51,7 +57,7 @@ const FOLD: u8 = 0x20;
 impl<S: Simd> Lanes<S> {
     #[inline(always)]
     pub(super) fn load(simd: S, block: &Block) -> Self {
-        Self((*block).simd_into(simd))
+        Self(u8x64::from_slice(simd, block))
     }
 
     #[inline(always)]
@@ -75,19 +81,10 @@ impl<S: Simd> Lanes<S> {
             space: self.equal(b' '),
             digit: Self(self.0 - b'0').at_most(9),
             zero: self.equal(b'0'),
+            minus: self.equal(b'-'),
+            point: self.equal(b'.'),
+            curly: (self.0 & FOLD).simd_eq(FOLD).to_bitmask(),
         }
-    }
-
-    /// `{` among opening, `}` among closing brackets; of other bytes it says nothing.
-    #[inline(always)]
-    pub(super) fn curly(self) -> u64 {
-        (self.0 & FOLD).simd_eq(FOLD).to_bitmask()
-    }
-
-    /// `-` and `.`
-    #[inline(always)]
-    pub(super) fn number_signs(self) -> (u64, u64) {
-        (self.equal(b'-'), self.equal(b'.'))
     }
 
     #[inline(always)]
@@ -145,13 +142,13 @@ mod tests {
             space: class(|byte| byte == b' '),
             digit: class(|byte| byte.is_ascii_digit()),
             zero: class(|byte| byte == b'0'),
+            minus: class(|byte| byte == b'-'),
+            point: class(|byte| byte == b'.'),
+            curly: class(|byte| byte & FOLD != 0),
         };
         let lanes = Lanes::load(simd, block);
         assert_eq!(lanes.text(), text);
         assert_eq!(lanes.tokens(), tokens);
-        assert_eq!(lanes.number_signs(), (class(|byte| byte == b'-'), class(|byte| byte == b'.')));
-        let brackets = tokens.open | tokens.close;
-        assert_eq!(lanes.curly() & brackets, class(|byte| byte == b'{' || byte == b'}'));
     }
 
     #[test]

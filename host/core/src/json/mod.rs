@@ -3,11 +3,15 @@
 //! RFC 8259, whole, UTF-8 included; lone surrogates in `\u` escapes are allowed and numbers have no
 //! range. Errors carry a place and a kind, never a word of the input.
 
+mod bits;
 mod block;
 mod compact;
 mod events;
+mod nest;
+mod numbers;
 mod object;
 mod scalar;
+mod strings;
 mod text;
 mod walk;
 
