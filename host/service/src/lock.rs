@@ -4,9 +4,10 @@
 //! by its owner alone. The kernel releases the lock when the process ends, however it ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -73,7 +74,7 @@ impl DataLock {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = options.open(dir.join(FILE_NAME)).map_err(io)?;
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => {
                 let mut lock = Self { file };
                 let owner = Owner { pid: std::process::id(), command: command.to_owned(), admin: None };
@@ -90,11 +91,22 @@ impl DataLock {
 
     /// Says who holds the lock and where to ask.
     pub fn announce(&mut self, owner: &Owner) -> std::io::Result<()> {
+        // Written over the old text before that is cut, so that no reader finds the file empty.
         let text = serde_json::to_vec(owner)?;
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.set_len(0)?;
-        self.file.write_all(&text)
+        self.file.write_all_at(&text, 0)?;
+        self.file.set_len(text.len() as u64)
     }
+}
+
+/// A reader that asks who owns the directory holds the lock for a moment: that is no owner.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..20 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+            other => return other,
+        }
+    }
+    file.try_lock()
 }
 
 /// The running owner of `dir`, if there is one.

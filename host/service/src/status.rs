@@ -36,6 +36,8 @@ pub struct Report {
     pub sessions_moved: u64,
     /// The last lifecycle run, Unix milliseconds.
     pub last_lifecycle_run_at: Option<u64>,
+    /// The last error of a lifecycle run, also after it went away.
+    pub last_lifecycle_error: Option<String>,
 }
 
 /// One partition.
@@ -93,6 +95,7 @@ pub fn report(
         edges: edges(books).map(|(name, state)| edge(name, state)).into(),
         sessions_moved: lifecycle.sessions_moved,
         last_lifecycle_run_at: lifecycle.last_run_at_ms,
+        last_lifecycle_error: lifecycle.last_error.clone(),
     }
 }
 
@@ -163,5 +166,8 @@ pub fn to_text(report: &Report) -> String {
         let _ = writeln!(text, "{:<14} failing, {} jobs wait: {error}", edge.name, edge.waiting);
     }
     let _ = writeln!(text, "moved          {} sessions to the cold store", report.sessions_moved);
+    if let Some(error) = &report.last_lifecycle_error {
+        let _ = writeln!(text, "lifecycle      last error: {error}");
+    }
     text
 }

@@ -21,6 +21,8 @@ impl Client {
     pub(super) fn new(endpoint: AdminEndpoint) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            // The endpoint is on loopback: token and records are nobody else's, a proxy's least of all.
+            .proxy(None)
             .timeout_connect(Some(Duration::from_secs(5)))
             .timeout_global(Some(PATIENCE));
         Self { endpoint, agent: config.build().into() }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use replay_core::identity::{ProjectId, SessionId, SessionKey};
 use replay_ports::{DeadLetters, HotStore};
@@ -22,7 +23,8 @@ use crate::replays::Replays;
 /// The config, resolved, and a runtime.
 pub(super) struct Context {
     settings: Settings,
-    runtime: Runtime,
+    /// Ended in the background: work that hangs (a dead network mount) must not keep the process.
+    runtime: BackgroundRuntime,
     clock: Clock,
 }
 
@@ -61,7 +63,7 @@ impl Context {
         })?;
         let colour = wants_colour(&env, std::io::stderr().is_terminal());
         observe::init_logging(settings.telemetry.log_format, settings.telemetry.log_level, colour);
-        let runtime = Runtime::new()?;
+        let runtime = BackgroundRuntime(Some(Runtime::new()?));
         Ok(Self { settings, runtime, clock: Clock::start() })
     }
 
@@ -85,11 +87,11 @@ impl Context {
 
     /// For what has to be made inside a runtime.
     pub(super) fn enter(&self) -> tokio::runtime::EnterGuard<'_> {
-        self.runtime.enter()
+        self.runtime.get().enter()
     }
 
     pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
-        self.runtime.block_on(work)
+        self.runtime.get().block_on(work)
     }
 
     /// A config may name what a later build has; running on less would lose or leak.
@@ -110,7 +112,7 @@ impl Context {
     /// Stores to look into, beside a running service or without one.
     pub(super) fn open_for_reading(&self) -> Result<Readable, CliError> {
         self.refuse_what_this_build_lacks()?;
-        let _runtime = self.runtime.enter();
+        let _runtime = self.enter();
         let opened = build::open_for_reading(&self.settings)?;
         let max_raw_bytes = build::decode_limits(&self.settings).max_raw_chunk_bytes;
         let replays = Replays::new(Arc::clone(&opened.hot), opened.cold, max_raw_bytes);
@@ -142,9 +144,29 @@ impl Context {
             }
             Err(error) => return Err(error.into()),
         };
-        let _runtime = self.runtime.enter();
+        let _runtime = self.enter();
         let parts = build::parts(&self.settings, self.clock)?;
         Ok(Reach::Own(Own { ops: Ops::new(parts.stores, parts.lifecycle), _lock: lock }))
+    }
+}
+
+/// A runtime that does not wait for blocked threads when it ends.
+struct BackgroundRuntime(Option<Runtime>);
+
+impl BackgroundRuntime {
+    fn get(&self) -> &Runtime {
+        match &self.0 {
+            Some(runtime) => runtime,
+            None => unreachable!("taken only when dropped"),
+        }
+    }
+}
+
+impl Drop for BackgroundRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_timeout(Duration::from_secs(1));
+        }
     }
 }
 

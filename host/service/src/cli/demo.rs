@@ -221,6 +221,12 @@ impl Service {
     fn start(dir: &Path, projects: &[String]) -> Result<Self, CliError> {
         std::fs::create_dir_all(dir)?;
         let config = dir.join("replay.yaml");
+        if config.exists() {
+            let path = config.display();
+            return Err(CliError::usage(format!(
+                "{path} is there already; --data wants a directory of its own"
+            )));
+        }
         std::fs::write(&config, demo_config(dir, projects))?;
         let mut child = Command::new(std::env::current_exe()?)
             .arg("--config")
@@ -243,7 +249,7 @@ impl Service {
         };
         // Its log is not the demo's; but a full pipe would stop it.
         std::thread::spawn(move || lines.for_each(drop));
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
         Ok(Self { config, child, api, agent })
     }
 

@@ -80,7 +80,7 @@ impl From<ReadError> for CliError {
         match error {
             ReadError::Store(error) => error.into(),
             ReadError::Unsteady => Self::new(Exit::Busy, error.to_string()),
-            ReadError::Damaged { .. } => Self::failed(error.to_string()),
+            ReadError::Damaged { .. } | ReadError::Lost { .. } => Self::failed(error.to_string()),
             ReadError::NoColdStore => Self::new(Exit::Config, error.to_string()),
         }
     }

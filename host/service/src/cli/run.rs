@@ -7,6 +7,7 @@ use std::time::Duration;
 use replay_core::pipeline::{Ending, StopCause};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 
 use super::context::Context;
 use super::{CliError, Exit, Role, output};
@@ -16,7 +17,7 @@ use crate::lock::{AdminEndpoint, DataLock, Owner};
 use crate::ops::Ops;
 use crate::run::{Ended, Handle, Loop};
 
-/// How often segments of the log and tombstones are looked at.
+/// How often the segments of the log are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
 
 pub(super) fn run(config: Option<&Path>, roles: &[Role]) -> Result<Exit, CliError> {
@@ -73,24 +74,25 @@ async fn serve(
         tokio::spawn(http::serve(listener, Arc::clone(&app), has(Role::Http), closed.clone())),
         tokio::spawn(http::serve_admin(admin, app, token, closed)),
     ];
-    let housekeeping = has(Role::Lifecycle).then(|| {
-        let every = settings.replay.migration.interval;
-        tokio::spawn(keep_house(parts, every, draining))
-    });
+    let parts = Arc::new(parts);
+    let mut tasks = vec![tokio::spawn(prune_log(Arc::clone(&parts)))];
+    if has(Role::Lifecycle) {
+        let (run_every, sweep_every) = (settings.replay.migration.interval, settings.erasure.sweep_interval);
+        tasks.push(tokio::spawn(keep_house(parts, run_every, sweep_every)));
+    }
 
     let ended =
         until_stopped(the_loop, handle, &stop_requested, &draining_sender, settings.limits.shutdown_deadline)
             .await;
     let _ = draining_sender.send(true);
     let _ = closed_sender.send(true);
-    if let Some(task) = housekeeping {
-        task.abort();
-    }
+    tasks.iter().for_each(JoinHandle::abort);
     for server in servers {
         // Open connections may idle; what they had sent is answered.
         let _ = tokio::time::timeout(Duration::from_secs(1), server).await;
     }
-    drop(lock);
+    // Until the very end: what still hangs in a store must not meet the next owner.
+    std::mem::forget(lock);
     last_words(ended?)
 }
 
@@ -159,20 +161,33 @@ impl Signals {
     }
 }
 
-/// Moves, ends and sweeps at the configured pace; cuts the log more often.
-async fn keep_house(parts: Parts, every: Duration, mut draining: watch::Receiver<bool>) {
-    let mut next_run = tokio::time::Instant::now();
+/// Ends, moves and sweeps at the configured pace. A run that panics is logged and followed by the next.
+async fn keep_house(parts: Arc<Parts>, run_every: Duration, sweep_every: Duration) {
+    let mut runs = tokio::time::interval(run_every);
+    let mut sweeps = tokio::time::interval(sweep_every);
+    for timer in [&mut runs, &mut sweeps] {
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
+    // A run sweeps too, so the first sweep of its own comes later.
+    sweeps.tick().await;
     loop {
-        if tokio::time::Instant::now() >= next_run {
-            next_run = tokio::time::Instant::now() + every;
-            parts.lifecycle.run_and_log().await;
+        let lifecycle = Arc::clone(&parts.lifecycle);
+        let work = tokio::select! {
+            _ = runs.tick() => tokio::spawn(async move { lifecycle.run_and_log().await }),
+            _ = sweeps.tick() => tokio::spawn(async move { lifecycle.sweep_and_log().await }),
+        };
+        if let Err(error) = work.await {
+            tracing::error!(%error, "a lifecycle run ended early; the next one goes on");
         }
+    }
+}
+
+/// Whoever owns the log cuts it, whatever roles it has.
+async fn prune_log(parts: Arc<Parts>) {
+    let mut timer = tokio::time::interval(HOUSEKEEPING);
+    loop {
+        timer.tick().await;
         parts.prune_log().await;
-        let pause = HOUSEKEEPING.min(every);
-        tokio::select! {
-            _ = draining.wait_for(|draining| *draining) => return,
-            () = tokio::time::sleep(pause) => {}
-        }
     }
 }
 

@@ -4,21 +4,28 @@
 //! tell (base64, gzip, events) is left to the pipeline, which keeps the record as a dead letter.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{Request, State};
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use replay_core::codec::CodecError;
 use replay_core::identity::ProjectId;
-use replay_core::record::intake::{IntakeError, from_sdk, unzip_body};
+use replay_core::record::intake::{IntakeError, IntakeRecord, from_sdk, unzip_body};
 use replay_core::reject::Reason;
 use replay_ports::PortError;
 
 use super::{App, cors, error, error_retry};
 use crate::clock::unix_ms;
+
+/// A body that is not here by then is given up.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Up to this a body is read on the connection's thread.
+const INLINE_BYTES: usize = 256 << 10;
 
 /// Bounds of the intake.
 #[derive(Clone, Copy, Debug)]
@@ -27,9 +34,9 @@ pub struct IntakeLimits {
     pub max_record_bytes: usize,
     /// `limits.max_depth`.
     pub max_depth: usize,
-    /// Bytes of all requests at a time.
+    /// Bytes of all bodies at a time, by what they announce.
     pub in_flight_bytes: usize,
-    /// Bytes of one project's requests at a time.
+    /// Bytes of one project's records at a time.
     pub project_bytes: usize,
 }
 
@@ -51,19 +58,30 @@ impl Intake {
         Self { limits, in_flight: Mutex::default() }
     }
 
-    fn enter(&self, project_id: &ProjectId, bytes: usize) -> Result<Ticket<'_>, Full> {
-        let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = in_flight.projects.get(project_id).copied().unwrap_or(0);
-        // A single record always fits: its size has a bound of its own.
-        if held > 0 && held + bytes > self.limits.project_bytes {
-            return Err(Full::Project);
-        }
+    /// Room for a body before a byte of it is read.
+    fn reserve(&self, bytes: usize) -> Result<Ticket<'_>, Full> {
+        let mut in_flight = self.books();
+        // A single request always fits: its size has a bound of its own.
         if in_flight.total > 0 && in_flight.total + bytes > self.limits.in_flight_bytes {
             return Err(Full::All);
         }
         in_flight.total += bytes;
-        *in_flight.projects.entry(project_id.clone()).or_default() += bytes;
-        Ok(Ticket { intake: self, project_id: project_id.clone(), bytes })
+        Ok(Ticket { intake: self, project_id: None, bytes })
+    }
+
+    /// Room for a record within its project's share.
+    fn enter(&self, project_id: &ProjectId, bytes: usize) -> Result<Ticket<'_>, Full> {
+        let mut in_flight = self.books();
+        let held = in_flight.projects.entry(project_id.clone()).or_default();
+        if *held > 0 && *held + bytes > self.limits.project_bytes {
+            return Err(Full::Project);
+        }
+        *held += bytes;
+        Ok(Ticket { intake: self, project_id: Some(project_id.clone()), bytes })
+    }
+
+    fn books(&self) -> MutexGuard<'_, InFlight> {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -72,21 +90,25 @@ enum Full {
     All,
 }
 
-/// Held while a record is on its way to the source.
+/// Held while a request is here.
 struct Ticket<'a> {
     intake: &'a Intake,
-    project_id: ProjectId,
+    /// Of a project's share; else of the whole.
+    project_id: Option<ProjectId>,
     bytes: usize,
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        let mut in_flight = self.intake.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-        in_flight.total -= self.bytes;
-        if let Some(held) = in_flight.projects.get_mut(&self.project_id) {
+        let mut in_flight = self.intake.books();
+        let Some(project_id) = &self.project_id else {
+            in_flight.total -= self.bytes;
+            return;
+        };
+        if let Some(held) = in_flight.projects.get_mut(project_id) {
             *held -= self.bytes;
             if *held == 0 {
-                in_flight.projects.remove(&self.project_id);
+                in_flight.projects.remove(project_id);
             }
         }
     }
@@ -114,34 +136,49 @@ async fn accept(app: &Arc<App>, request: Request) -> Result<Response, Response> 
             Duration::from_secs(5),
         ));
     }
-    let body = read_body(app, request).await?;
     let limits = app.intake.limits;
-    let body = unzip_body(&body, limits.max_record_bytes).map_err(|error| refused(&error))?;
-    let project_of = |key: &str| app.tenants.by_key(key).cloned();
-    let record = from_sdk(&body, project_of, limits.max_depth).map_err(|error| refused(&error))?;
-    let _ticket = app.intake.enter(&record.project_id, record.record.len()).map_err(full)?;
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|bytes: usize| bytes > limits.max_record_bytes) {
+        return Err(too_large(limits.max_record_bytes));
+    }
+    let _room = app.intake.reserve(announced.unwrap_or(limits.max_record_bytes)).map_err(full)?;
+    let body = read_body(request, limits.max_record_bytes).await?;
+    let record = if body.len() > INLINE_BYTES {
+        // Reading a large body must not hold up the other connections of this thread.
+        tokio::task::block_in_place(|| to_record(app, &body))
+    } else {
+        to_record(app, &body)
+    };
+    let record = record.map_err(|error| refused(&error))?;
+    let _share = app.intake.enter(&record.project_id, record.record.len()).map_err(full)?;
     let written = app.stores.source.append(record.record.into(), unix_ms(), None).await;
     written.map(|_| axum::Json(serde_json::json!({ "ok": true })).into_response()).map_err(unwritten)
 }
 
+fn to_record(app: &App, body: &[u8]) -> Result<IntakeRecord, IntakeError> {
+    let limits = app.intake.limits;
+    let body = unzip_body(body, limits.max_record_bytes)?;
+    from_sdk(&body, |key| app.tenants.by_key(key).cloned(), limits.max_depth)
+}
+
 /// Any content type is taken: beacons come as `text/plain`.
-async fn read_body(app: &App, request: Request) -> Result<Bytes, Response> {
-    let limit = app.intake.limits.max_record_bytes;
-    let too_large = || {
-        let message = format!("the body is over limits.max_record_bytes = {limit} bytes");
-        error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &message)
-    };
-    let announced = request.headers().get(axum::http::header::CONTENT_LENGTH);
-    let announced = announced.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|bytes| bytes > limit) {
-        return Err(too_large());
-    }
+async fn read_body(request: Request, limit: usize) -> Result<Bytes, Response> {
     let limited = http_body_util::Limited::new(request.into_body(), limit);
-    match http_body_util::BodyExt::collect(limited).await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(why) if why.is::<http_body_util::LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(error(StatusCode::BAD_REQUEST, "unreadable_body", "the body ended early")),
+    let collected = http_body_util::BodyExt::collect(limited);
+    match tokio::time::timeout(BODY_TIMEOUT, collected).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(why)) if why.is::<http_body_util::LengthLimitError>() => Err(too_large(limit)),
+        Ok(Err(_)) => Err(error(StatusCode::BAD_REQUEST, "unreadable_body", "the body ended early")),
+        Err(_) => {
+            let message = format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs());
+            Err(error(StatusCode::REQUEST_TIMEOUT, "slow_body", &message))
+        }
     }
+}
+
+fn too_large(limit: usize) -> Response {
+    let message = format!("the body is over limits.max_record_bytes = {limit} bytes");
+    error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &message)
 }
 
 fn refused(why: &IntakeError) -> Response {

@@ -1,6 +1,7 @@
 //! What the lifecycle's machines ask, asked of the stores.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use replay_core::archive::{ArchiveRow, Parsed, TAIL_LEN, read_index, row_of};
@@ -9,6 +10,9 @@ use replay_core::lifecycle::{Answer, Ask, AssembleError, ObjectHead, ObjectLook,
 use replay_ports::{ArchiveFilter, ColdStore, PortError, PutOutcome};
 
 use crate::stores::Kept;
+
+/// A store that does not answer for this long counts as away; objects and mutations may take a while.
+const EDGE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The stores as the machines see them.
 #[derive(Clone)]
@@ -23,9 +27,10 @@ pub(super) struct Edges {
 impl Edges {
     /// Carries out one ask. Whatever goes wrong is an answer too.
     pub(super) async fn answer(&self, ask: Ask) -> Answer {
-        match self.carry_out(ask).await {
-            Ok(answer) => answer,
-            Err(error) => Answer::Failed { what: error.to_string() },
+        match tokio::time::timeout(EDGE_TIMEOUT, self.carry_out(ask)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => Answer::Failed { what: error.to_string() },
+            Err(_) => Answer::Failed { what: format!("no answer within {} s", EDGE_TIMEOUT.as_secs()) },
         }
     }
 

@@ -90,25 +90,33 @@ impl Lifecycle {
     }
 
     /// Ends what is over, moves what is due, and sweeps after erasures. In this order: what is over must
-    /// not begin a second life in the cold store.
+    /// not begin a second life in the cold store. An erasure on request waits for none of the moves.
     pub async fn run_once(&self) -> Result<MoveReport> {
         let mut report = MoveReport::default();
-        let _deleting = self.deleting.lock().await;
-        let mut sweep = RetentionSweep::new(self.retention());
-        note_retention(&mut report, self.drive(&mut sweep).await);
+        {
+            let _deleting = self.deleting.lock().await;
+            let mut sweep = RetentionSweep::new(self.retention());
+            note_retention(&mut report, self.drive(&mut sweep).await);
+        }
         if self.settings.migration_enabled {
             let mut migration = self.migration.lock().await;
             note_moves(&mut report, self.drive(&mut *migration).await);
         }
-        let mut sweep = ErasureSweep::new(self.erasure("sweeper"));
-        let swept = self.drive(&mut sweep).await;
+        report.failures.extend(self.sweep().await?);
+        self.count(&report);
+        Ok(report)
+    }
+
+    /// Goes over every erasure again: what came back late is erased. Returns what is not complete.
+    pub async fn sweep(&self) -> Result<Vec<(String, String)>> {
+        let _deleting = self.deleting.lock().await;
+        let swept = self.drive(&mut ErasureSweep::new(self.erasure("sweeper"))).await;
         for erased in &swept.found {
             self.edges.stores.hot.append_audit(&erased.audit).await?;
         }
-        report.failures.extend(swept.incomplete.into_iter().map(|(scope, what)| (scope.to_string(), what)));
-        report.failures.extend(swept.failed.map(|what| ("erasure sweep".to_owned(), what)));
-        self.count(&report);
-        Ok(report)
+        let incomplete = swept.incomplete.into_iter().map(|(scope, what)| (scope.to_string(), what));
+        let failed = swept.failed.map(|what| ("erasure sweep".to_owned(), what));
+        Ok(incomplete.chain(failed).collect())
     }
 
     /// The same, for the clock: what happened goes to the log and the metrics.
@@ -257,6 +265,18 @@ impl Lifecycle {
             counts.letters_expired += report.letters_expired;
             counts.last_run_at_ms = Some(now_ms);
         });
+    }
+
+    /// The sweep between two runs.
+    pub async fn sweep_and_log(&self) {
+        let failures = match self.sweep().await {
+            Ok(failures) => failures,
+            Err(error) => vec![("erasure sweep".to_owned(), error.to_string())],
+        };
+        for (what, why) in failures {
+            tracing::error!(what, why, "an erasure is not complete; it is tried again");
+            self.failed(format!("{what}: {why}"));
+        }
     }
 
     fn failed(&self, what: String) {

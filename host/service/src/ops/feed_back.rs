@@ -4,7 +4,7 @@
 
 use replay_core::dead_letter::{DeadLetter, LetterId};
 use replay_core::pipeline::ReplayOf;
-use replay_ports::{LetterFilter, Result};
+use replay_ports::{LetterFilter, PortError, Result};
 
 use super::{FedBack, FeedBackReport, Ops};
 
@@ -12,6 +12,9 @@ use super::{FedBack, FeedBackReport, Ops};
 const MAX_ATTEMPTS: u32 = 3;
 
 const PAGE: usize = 200;
+
+/// So many letters are told one by one; all are counted.
+const MAX_TOLD: usize = 10_000;
 
 /// Which letters to feed back, and how.
 #[derive(Clone, Debug, Default)]
@@ -31,12 +34,13 @@ impl Ops {
     pub async fn feed_back(&self, request: &FeedBack) -> Result<FeedBackReport> {
         let mut report = FeedBackReport::default();
         let mut after: Option<LetterId> = None;
-        while report.letters.len() < request.limit {
+        // What is left alone does not count: it must not hide what could be fed back.
+        while (report.fed_back as usize) < request.limit {
             let page = self.stores.kept.letters.list(&request.filter, after.as_ref(), PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.id.clone());
             for letter in page {
-                if report.letters.len() >= request.limit {
+                if report.fed_back as usize >= request.limit {
                     break;
                 }
                 let outcome = self.feed_back_one(&letter, request).await?;
@@ -44,6 +48,9 @@ impl Ops {
                     report.fed_back += 1;
                 } else {
                     report.left += 1;
+                }
+                if report.letters.len() >= MAX_TOLD {
+                    continue;
                 }
                 report.letters.push(FedBack {
                     id: letter.id.to_string(),
@@ -64,7 +71,10 @@ impl Ops {
             return Ok("would_feed_back");
         }
         let replay_of = ReplayOf { letter: listed.id.clone(), attempts: listed.attempts };
-        self.stores.source.append(original, listed.received_at_ms, Some(replay_of)).await?;
-        Ok("fed_back")
+        match self.stores.source.append(original, listed.received_at_ms, Some(replay_of)).await {
+            Ok(_) => Ok("fed_back"),
+            Err(PortError::Rejected { .. }) => Ok("refused_by_the_source"),
+            Err(error) => Err(error),
+        }
     }
 }

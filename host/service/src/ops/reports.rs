@@ -18,7 +18,8 @@ pub struct FedBack {
     pub id: String,
     /// Its reason.
     pub reason: String,
-    /// `fed_back`, `would_feed_back`, `too_many_attempts`, or `original_gone`.
+    /// `fed_back`, `would_feed_back`, `too_many_attempts`, `original_gone`, or
+    /// `refused_by_the_source` (over its size cap now).
     pub outcome: String,
 }
 

@@ -35,6 +35,12 @@ pub enum ReadError {
         /// What is wrong.
         why: String,
     },
+    /// An object does not hold what its archive row says.
+    #[error("{object_key} is missing or does not hold what was moved there; `migrate reconcile` says more")]
+    Lost {
+        /// The object.
+        object_key: String,
+    },
     /// The session changed with every look.
     #[error("the session kept moving while it was read; try again")]
     Unsteady,
@@ -123,6 +129,7 @@ impl Replays {
     ) -> Result<u64, ReadError> {
         let mut played: Option<ChunkKey> = None;
         let mut count = 0;
+        let mut missed: Option<Place> = None;
         for _ in 0..MAX_LOOKS {
             let playback = self.open(session).await?;
             let rest: Vec<_> =
@@ -132,6 +139,13 @@ impl Replays {
                 let mut fetched = self.fetch(session, page).await?;
                 for chunk in page {
                     let Some(data) = fetched.remove(&chunk.meta.key) else {
+                        // Missed twice in one place: it did not move, it is not there.
+                        if let Place::Cold { object_key, .. } = &chunk.place
+                            && missed.as_ref() == Some(&chunk.place)
+                        {
+                            return Err(ReadError::Lost { object_key: object_key.clone() });
+                        }
+                        missed = Some(chunk.place.clone());
                         steady = false;
                         break;
                     };

@@ -171,7 +171,15 @@ async fn write_letter(stores: &Stores, context: &JobContext, letter: Letter<Byte
     let oversized = matches!(letter.reject.reason, Reason::TooLarge | Reason::Bomb);
     // A record that was fed back lies in the source under another position than its letter's name,
     // so the payload stays in the letter.
-    let keeps = context.letters.include && !oversized && payload_size <= context.letters.max_payload_bytes;
+    let mut keeps =
+        context.letters.include && !oversized && payload_size <= context.letters.max_payload_bytes;
+    if let Some(replay) = replay_of
+        && !keeps
+    {
+        // The source may not have the first position any more: what the letter holds is not given up.
+        let known = stores.kept.letters.get(&replay.letter).await?;
+        keeps = known.is_some_and(|known| known.payload.is_some());
+    }
     let letter = DeadLetter {
         id: replay_of.map_or_else(
             || LetterId {

@@ -80,6 +80,8 @@ pub struct Loop {
     asks: mpsc::UnboundedReceiver<Ask>,
     last_turn_ms: Arc<AtomicU64>,
     clock: Clock,
+    /// After a failed read the source is left alone until then.
+    source_rests_until_ms: u64,
 }
 
 impl Loop {
@@ -95,6 +97,7 @@ impl Loop {
             asks,
             last_turn_ms: Arc::clone(&last_turn_ms),
             clock,
+            source_rests_until_ms: 0,
         };
         (this, Handle { asks: sender, last_turn_ms, clock })
     }
@@ -102,7 +105,6 @@ impl Loop {
     /// Turns until the pipeline has stopped, or the source has failed for good.
     pub async fn run(mut self) -> Result<Ended, PortError> {
         loop {
-            self.last_turn_ms.store(self.clock.mono_ms(), Ordering::Relaxed);
             if let Some((unsettled, cause)) = self.act() {
                 let status = self.pipeline.status(self.clock.now());
                 return Ok(Ended { unsettled, cause, status });
@@ -134,6 +136,7 @@ impl Loop {
 
     async fn next_input(&mut self) -> Result<Input<Bytes>, PortError> {
         loop {
+            self.last_turn_ms.store(self.clock.mono_ms(), Ordering::Relaxed);
             let heartbeat_ms = self.clock.mono_ms() + HEARTBEAT_MS;
             let due_ms = self.pipeline.next_timeout_ms().unwrap_or(u64::MAX).min(heartbeat_ms);
             let due = tokio::time::Instant::from_std(self.clock.instant(due_ms));
@@ -146,7 +149,15 @@ impl Loop {
                 },
                 (job, outcome) = self.workers.done() => return Ok(Input::Done { job, outcome }),
                 () = tokio::time::sleep_until(due) => return Ok(Input::Timeout),
-                event = self.source.next() => return Ok(input(event?)),
+                event = self.source.next(), if self.clock.mono_ms() >= self.source_rests_until_ms => match event {
+                    Ok(event) => return Ok(input(event)),
+                    // A disk or a broker that is away for a moment: the rest of the service goes on.
+                    Err(PortError::Unavailable { what, .. }) => {
+                        tracing::error!(what, "the source cannot be read; trying again");
+                        self.source_rests_until_ms = self.clock.mono_ms() + HEARTBEAT_MS;
+                    }
+                    Err(error) => return Err(error),
+                },
             }
         }
     }

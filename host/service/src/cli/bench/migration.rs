@@ -1,5 +1,6 @@
-//! What moving a session costs, against copying its bytes: read from SQLite, written to a file,
-//! flushed. Both on real stores in a temporary directory, in turns.
+//! What moving a session costs, against copying its bytes (read from SQLite, written to a file,
+//! flushed), and against copying and then deleting them as a move does, but without reading back.
+//! All on real stores in a temporary directory, in turns; wall time, since most of it is the disk's.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,34 +27,46 @@ const ROUNDS: usize = 15;
 /// A session of about this many stored bytes, so that what is measured is not the set-up.
 const SESSION_BYTES: usize = 8 << 20;
 
-pub(super) fn measure(samples: &[Sample]) -> Result<Measure, CliError> {
+pub(super) fn measure(samples: &[Sample]) -> Result<[Measure; 2], CliError> {
     let dir = std::env::temp_dir().join(format!("replay-bench-{}", uuid::Uuid::new_v4().simple()));
     let measured = Runtime::new()?.block_on(in_turns(samples, &dir));
     let _ = std::fs::remove_dir_all(&dir);
     let mut rounds = measured?;
     rounds.sort_by_key(|round| round.moving);
-    let median = rounds[rounds.len() / 2].moving;
-    let slowest = rounds[(rounds.len() - 1) * 99 / 100].moving;
+    Ok([
+        summary(&rounds, "migrate_session", "copy and delete", |round| round.copying + round.deleting),
+        summary(&rounds, "migrate_session_to_copy", "copy", |round| round.copying),
+    ])
+}
+
+fn summary(
+    rounds: &[Round],
+    name: &'static str,
+    against: &'static str,
+    reference: fn(&Round) -> Duration,
+) -> Measure {
+    let moving_s = |index: usize| rounds[index].moving.as_secs_f64();
+    let (median_s, slowest_s) = (moving_s(rounds.len() / 2), moving_s((rounds.len() - 1) * 99 / 100));
     let mut ratios: Vec<f64> =
-        rounds.iter().map(|round| round.copying.div_duration_f64(round.moving)).collect();
+        rounds.iter().map(|round| reference(round).div_duration_f64(round.moving)).collect();
     ratios.sort_by(f64::total_cmp);
-    let (raw_bytes, chunks) = (rounds[0].raw_bytes, rounds[0].chunks);
-    Ok(Measure {
-        name: "migrate_session",
-        raw_mb_per_cpu_s: rounded(raw_bytes as f64 / 1e6 / median.as_secs_f64(), 10.0),
-        chunks_per_cpu_s: rounded(chunks as f64 / median.as_secs_f64(), 1.0),
+    Measure {
+        name,
+        raw_mb_per_cpu_s: rounded(rounds[0].raw_bytes as f64 / 1e6 / median_s, 10.0),
+        chunks_per_cpu_s: rounded(rounds[0].chunks as f64 / median_s, 1.0),
         ratio: ratios.get(ratios.len() / 2).map(|ratio| rounded(*ratio, 1e3)),
         ratio_min: ratios.first().map(|ratio| rounded(*ratio, 1e3)),
         ratio_max: ratios.last().map(|ratio| rounded(*ratio, 1e3)),
-        against: Some("copy of its bytes"),
-        p50_us: rounded(median.as_secs_f64() * 1e6, 10.0),
-        p99_us: rounded(slowest.as_secs_f64() * 1e6, 10.0),
-    })
+        against: Some(against),
+        p50_us: rounded(median_s * 1e6, 10.0),
+        p99_us: rounded(slowest_s * 1e6, 10.0),
+    }
 }
 
 struct Round {
     moving: Duration,
     copying: Duration,
+    deleting: Duration,
     raw_bytes: usize,
     chunks: usize,
 }
@@ -69,27 +82,33 @@ async fn in_turns(samples: &[Sample], dir: &std::path::Path) -> Result<Vec<Round
     let lifecycle = Lifecycle::new(kept, lifecycle_settings(), Clock::start(), Arc::new(Metrics::default()));
     let mut rounds = Vec::new();
     for number in 0..ROUNDS as u128 {
-        let (session, rows) = session(samples, number + 1)?;
+        let (copied, rows) = session(samples, 2 * number + 1)?;
         hot.insert(&rows).await?;
 
         let start = Instant::now();
-        let copies = hot.copies(&session).await?;
+        let copies = hot.copies(&copied).await?;
         let ids: Vec<_> = copies.iter().map(ChunkMeta::copy_id).collect();
-        let read = hot.read(&session, &ids).await?;
+        let read = hot.read(&copied, &ids).await?;
         let path = dir.join("copy");
         tokio::task::spawn_blocking(move || copy(&read, &path))
             .await
             .map_err(|error| CliError::failed(error.to_string()))??;
         let copying = start.elapsed();
+        let start = Instant::now();
+        hot.delete_copies(&copied, &ids).await?;
+        let deleting = start.elapsed();
+
+        let (moved, rows) = session(samples, 2 * number + 2)?;
+        hot.insert(&rows).await?;
 
         let start = Instant::now();
-        let report = lifecycle.move_session(session).await?;
+        let report = lifecycle.move_session(moved).await?;
         let moving = start.elapsed();
         if report.sessions_moved != 1 {
             return Err(CliError::failed(format!("the session was not moved: {:?}", report.failures)));
         }
         let raw_bytes = rows.iter().map(|row| usize::try_from(row.meta.data_size).unwrap_or(0)).sum();
-        rounds.push(Round { moving, copying, raw_bytes, chunks: rows.len() });
+        rounds.push(Round { moving, copying, deleting, raw_bytes, chunks: rows.len() });
     }
     Ok(rounds)
 }
