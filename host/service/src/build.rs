@@ -53,9 +53,19 @@ impl Parts {
 pub(crate) fn parts(settings: &Settings, clock: Clock) -> Result<Parts> {
     let dir = &settings.embedded.dir;
     let sqlite = sqlite_settings(settings);
+    let is_new = !hot_path(dir).exists();
     let hot = SqliteHot::open(&hot_path(dir), &sqlite)?;
     let offsets = hot.offsets(LOCAL.0, LOCAL.1);
     let log = Arc::new(LocalLog::open(dir, log_settings(settings), Arc::new(offsets))?);
+    let known = log.status();
+    if is_new && known.end_offset > known.first_offset {
+        // The marks of erasures were in the database that is gone: the log would bring back what they covered.
+        tracing::error!(
+            records = known.end_offset - known.first_offset,
+            "a new database beside a log with records: they are read again, and erasures made before are not \
+             known any more; repeat them, and run `migrate reconcile --repair` for what was moved"
+        );
+    }
     let cold: Option<Arc<dyn ColdStore>> = match &settings.cold.store {
         config::ColdStore::Dir(dir) => Some(Arc::new(DirCold::open(dir)?)),
         // A config with S3 was refused before.

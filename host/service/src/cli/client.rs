@@ -11,6 +11,9 @@ use crate::lock::AdminEndpoint;
 /// An erasure or a move of everything may take its time; a lost connection ends the wait at once.
 const PATIENCE: Duration = Duration::from_secs(24 * 3_600);
 
+/// Looking at a service that lives takes no time.
+const LOOK_PATIENCE: Duration = Duration::from_secs(10);
+
 /// The running service.
 pub(super) struct Client {
     endpoint: AdminEndpoint,
@@ -31,6 +34,7 @@ impl Client {
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
         let url = format!("{}{path}", self.endpoint.url);
         let request = self.agent.get(url).header("authorization", self.bearer());
+        let request = request.config().timeout_global(Some(LOOK_PATIENCE)).build();
         read(request.call().map_err(gone)?)
     }
 
@@ -71,5 +75,10 @@ fn read<T: DeserializeOwned>(mut response: ureq::http::Response<ureq::Body>) -> 
 }
 
 fn gone(error: ureq::Error) -> CliError {
-    CliError::new(Exit::Unreachable, format!("the running service does not answer: {error}"))
+    if let ureq::Error::Timeout(_) = error {
+        let message =
+            "the running service does not answer in time; is its process stopped, or its disk hanging?";
+        return CliError::new(Exit::Busy, message);
+    }
+    CliError::new(Exit::Unreachable, format!("the running service went away: {error}"))
 }

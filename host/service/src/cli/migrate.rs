@@ -28,6 +28,9 @@ pub(super) fn run(config: Option<&Path>, session: Option<&str>, format: Format) 
         },
     };
     output::report(&report, format)?;
+    if session.is_some() && report.sessions_moved == 0 && report.failures.is_empty() {
+        output::complain("nothing of this session is in the hot store");
+    }
     Ok(if report.failures.is_empty() { Exit::Done } else { Exit::SomeFailed })
 }
 
@@ -41,8 +44,14 @@ pub(super) fn plan(config: Option<&Path>, format: Format) -> Result<Exit, CliErr
 }
 
 pub(super) fn reconcile(config: Option<&Path>, args: &ReconcileArgs) -> Result<Exit, CliError> {
-    let grace_ms = age_arg(&args.grace)?;
     let context = Context::load(config)?;
+    let grace_ms = match &args.grace {
+        Some(grace) => age_arg(grace)?,
+        None => {
+            let grace = context.settings().replay.migration.reconcile_grace;
+            u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)
+        }
+    };
     let report: ReconcileReport = match context.reach("migrate reconcile")? {
         Reach::Service(client) => {
             client.post("/reconcile", &ReconcileRequest { repair: args.repair, grace_ms })?

@@ -173,7 +173,7 @@ struct EraseArgs {
     project: String,
     /// The session
     session: String,
-    /// Do not ask
+    /// It is meant: what is erased does not come back. Without this the terminal asks
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
@@ -190,7 +190,7 @@ enum ProjectCommand {
 struct ProjectEraseArgs {
     /// The project
     project: String,
-    /// Do not ask
+    /// It is meant: what is erased does not come back. Without this the terminal asks
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
@@ -277,9 +277,10 @@ struct MigrateRunArgs {
 
 #[derive(Debug, Args)]
 struct ReconcileArgs {
-    /// Leave objects alone that are younger than this: their move may be under way
-    #[arg(long, default_value = "1h", value_name = "AGE")]
-    grace: String,
+    /// Leave objects alone that are younger than this: their move may be under way. Default:
+    /// replay.migration.reconcile_grace
+    #[arg(long, value_name = "AGE")]
+    grace: Option<String>,
     /// Mend what is found
     #[arg(long)]
     repair: bool,

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 
+use replay_core::time::iso8601;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -32,6 +33,10 @@ pub(super) fn list<T: Serialize>(rows: &[T], format: Format) -> Result<(), CliEr
     let values = values.map_err(|error| CliError::failed(error.to_string()))?;
     match format {
         Format::Json => values.iter().try_for_each(|value| say(&value.to_string())),
+        Format::Table if values.is_empty() => {
+            complain("none");
+            Ok(())
+        }
         Format::Table => table(&values),
     }
 }
@@ -51,8 +56,10 @@ pub(super) fn report<T: Serialize>(report: &T, format: Format) -> Result<(), Cli
 fn table(rows: &[Value]) -> Result<(), CliError> {
     let Some(Value::Object(first)) = rows.first() else { return Ok(()) };
     let columns: Vec<&String> = first.keys().collect();
-    let cells: Vec<Vec<String>> =
-        rows.iter().map(|row| columns.iter().map(|column| cell(&row[column.as_str()])).collect()).collect();
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| columns.iter().map(|column| timed_cell(column, &row[column.as_str()])).collect())
+        .collect();
     let widths: Vec<usize> = columns
         .iter()
         .enumerate()
@@ -65,6 +72,15 @@ fn table(rows: &[Value]) -> Result<(), CliError> {
     };
     say(&line(columns.iter().map(|column| column.as_str()).collect()))?;
     cells.iter().try_for_each(|row| say(&line(row.iter().map(String::as_str).collect())))
+}
+
+/// Points in time for people; JSON keeps Unix milliseconds.
+fn timed_cell(column: &str, value: &Value) -> String {
+    let is_time = column.ends_with("_at") || column.starts_with("timestamp_");
+    match value.as_u64() {
+        Some(unix_ms) if is_time => iso8601(unix_ms),
+        _ => cell(value),
+    }
 }
 
 fn cell(value: &Value) -> String {

@@ -91,6 +91,7 @@ pub(super) fn show(config: Option<&Path>, args: &SessionArgs) -> Result<Exit, Cl
     output::list(&lines, args.output.output)?;
     if lines.is_empty() {
         output::complain(&format!("there is no session {session}, or it was erased"));
+        return Ok(Exit::Failed);
     }
     Ok(Exit::Done)
 }
@@ -146,8 +147,14 @@ pub(super) fn erase(
         }
     };
     output::report(&report, format)?;
+    if report.verified && report.bytes == 0 {
+        output::complain(&format!("nothing of {target} was found; it is marked as erased all the same"));
+    }
     if !report.verified {
-        output::complain("something was still there when it was read back; a running service tries again");
+        output::complain(
+            "it is marked as erased and no longer shown, but something of it is still on a disk; a running \
+             service tries again, or run the command again",
+        );
         return Ok(Exit::SomeFailed);
     }
     Ok(Exit::Done)

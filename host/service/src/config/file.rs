@@ -108,7 +108,7 @@ section! {
     pub Api {
         /// Address to listen on. Wider than loopback needs `tokens_file`.
         listen: SocketAddr = address().or((Ipv4Addr::LOCALHOST, 8080).into()),
-        /// File with the tokens of those who may read.
+        /// File with the tokens of those who may read, one a line; lines that start with `#` are left out.
         tokens_file: Option<PathBuf> = path().optional(),
         /// Origins whose pages may send records, as `https://app.example.com`, or `*`.
         allowed_origins: Vec<String> = text_of(origin).list(Vec::new()),

@@ -26,6 +26,14 @@ pub(super) async fn preflight(State(app): State<Arc<App>>, headers: HeaderMap) -
     response
 }
 
+/// Whether a page of this origin may send. What has no origin is no page; a page of our own host may.
+pub(super) fn may_send(app: &App, headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let own = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+    (own.is_some() && own == host) || allowed_origin(app, headers).is_some()
+}
+
 /// Lets the page see the answer, if its origin is on the list.
 pub(super) fn expose(app: &App, request: &HeaderMap, mut response: Response) -> Response {
     if let Some(origin) = allowed_origin(app, request) {

@@ -119,8 +119,11 @@ pub(super) async fn post_chunk(
     headers: HeaderMap,
     request: Request,
 ) -> Response {
-    let response = match accept(&app, request).await {
-        Ok(response) | Err(response) => response,
+    let response = if cors::may_send(&app, &headers) {
+        accept(&app, request).await.unwrap_or_else(|refused| refused)
+    } else {
+        let message = "pages of this origin may not send; see api.allowed_origins";
+        error(StatusCode::FORBIDDEN, "origin_not_allowed", message)
     };
     app.metrics.intake_answered(response.status().as_u16());
     cors::expose(&app, &headers, response)

@@ -120,7 +120,13 @@ impl Loop {
             match action {
                 Action::Start { job, work } => self.workers.start(job, work),
                 Action::Pause { partition, why } => {
-                    tracing::warn!(partition, why = why.as_str(), "intake paused");
+                    let status = self.pipeline.status(self.clock.now());
+                    let failing = [&status.hot_store, &status.dead_letters].into_iter();
+                    let error = failing.filter(|edge| edge.failing_since_ms.is_some());
+                    let error =
+                        error.filter_map(|edge| edge.last_error.as_ref()).map(|error| error.what.as_str());
+                    let error = error.collect::<Vec<_>>().join("; ");
+                    tracing::warn!(partition, why = why.as_str(), error, "intake paused");
                     self.source.pause(partition);
                 }
                 Action::Resume { partition } => {
