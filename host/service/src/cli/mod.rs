@@ -293,6 +293,9 @@ struct BenchArgs {
     /// A directory of chunks: .ndjson files of records, or .json files of one events array each
     #[arg(long, value_name = "DIR", default_value = "tests/fixtures/recordings")]
     input: PathBuf,
+    /// Only measures whose name holds this, and what they are compared with
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    only: String,
     /// Seconds a measure
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
@@ -344,7 +347,7 @@ impl Cli {
                 MigrateCommand::Plan(args) => migrate::plan(config, args.output),
                 MigrateCommand::Reconcile(args) => migrate::reconcile(config, &args),
             },
-            Command::Bench(args) => bench::bench(&args.input, args.seconds, args.output.output),
+            Command::Bench(args) => bench::bench(&args.input, &args.only, args.seconds, args.output.output),
             Command::Completions { shell } => {
                 clap_complete::generate(
                     shell,

@@ -42,7 +42,7 @@ struct Subject {
     run: Box<dyn FnMut(&Sample) -> usize>,
 }
 
-pub(super) fn bench(input: &Path, seconds: f64, format: Format) -> Result<Exit, CliError> {
+pub(super) fn bench(input: &Path, only: &str, seconds: f64, format: Format) -> Result<Exit, CliError> {
     let samples = read_samples(input)?;
     let raw_bytes: usize = samples.iter().map(|sample| sample.raw.len()).sum();
     output::complain(&format!(
@@ -52,11 +52,16 @@ pub(super) fn bench(input: &Path, seconds: f64, format: Format) -> Result<Exit, 
         samples.iter().map(|sample| sample.member.len()).sum::<usize>() as f64 / 1e6
     ));
     let mut subjects = subjects();
+    let references: Vec<_> =
+        subjects.iter().filter(|one| one.name.contains(only)).filter_map(|one| one.against).collect();
+    subjects.retain(|one| one.name.contains(only) || references.contains(&one.name));
     let rounds = measure(&samples, &mut subjects, Duration::from_secs_f64(seconds.clamp(0.1, 600.0)));
     let mut measures: Vec<Measure> = (0..subjects.len())
         .map(|index| summarise(index, &subjects, &rounds, samples.len(), raw_bytes))
         .collect();
-    measures.extend(migration::measure(&samples)?);
+    if "migrate_session".contains(only) {
+        measures.extend(migration::measure(&samples)?);
+    }
     output::list(&measures, format)?;
     Ok(Exit::Done)
 }
@@ -115,9 +120,6 @@ fn rounded(value: f64, digits: f64) -> f64 {
     (value * digits).round() / digits
 }
 
-/// What a measure runs before it is timed in a round, so that it does not pay for its neighbour.
-const WARM_UP: Duration = Duration::from_millis(10);
-
 /// Nanoseconds by round, subject and chunk.
 type Rounds = Vec<Vec<Vec<u64>>>;
 
@@ -130,16 +132,11 @@ fn measure(samples: &[Sample], subjects: &mut [Subject], per_subject: Duration) 
         let times = subjects
             .iter_mut()
             .map(|subject| {
-                let mut timed = |sample: &Sample| {
+                let timed = |sample: &Sample| {
                     let start = Instant::now();
                     std::hint::black_box((subject.run)(std::hint::black_box(sample)));
                     u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
                 };
-                // A worker decodes one chunk after another: its caches and branches are warm.
-                let warm_up = Instant::now();
-                while warm_up.elapsed() < WARM_UP {
-                    samples.iter().for_each(|sample| _ = timed(sample));
-                }
                 samples.iter().map(timed).collect()
             })
             .collect();

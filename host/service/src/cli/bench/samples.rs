@@ -52,7 +52,9 @@ fn samples_of(file: &PathBuf) -> Result<Vec<Sample>, CliError> {
     let arrays: Vec<Vec<u8>> = match extension {
         Some("json") => {
             let raw = std::fs::read(file)?;
-            if serde_json::from_slice::<Vec<Value>>(&raw).is_ok() { vec![raw] } else { Vec::new() }
+            let is_event = |value: &Value| value["type"].is_u64() && value["timestamp"].is_number();
+            let events = serde_json::from_slice::<Vec<Value>>(&raw).unwrap_or_default();
+            if !events.is_empty() && events.iter().all(is_event) { vec![raw] } else { Vec::new() }
         }
         Some("ndjson") => std::fs::read(file)?.split(|byte| *byte == b'\n').filter_map(events_of).collect(),
         _ => Vec::new(),
