@@ -9,7 +9,7 @@ fn chunk(session: u64, index: u32) -> TestChunk {
 
 #[test]
 fn the_users_own_config_passes_check() {
-    let seed = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/config/seed-replay.yaml");
+    let seed = concat!(env!("CARGO_MANIFEST_DIR"), "/../host/service/tests/fixtures/config/seed-replay.yaml");
     let check = |env: &[(&str, &str)]| {
         let mut command = std::process::Command::new(binary());
         command.args(["check", "--config", seed]).env_clear().envs(env.iter().copied());

@@ -1,4 +1,4 @@
-//! Who a chunk belongs to and which chunk it is (DESIGN: identity, order of play).
+//! Who a chunk belongs to and which chunk it is: identity and order of play.
 
 use std::fmt;
 use std::sync::Arc;

@@ -43,7 +43,7 @@ pub struct SourceRecord {
     pub received_at_ms: u64,
     /// The letter that this record feeds back, if it does.
     pub replay_of: Option<ReplayOf>,
-    /// The record of DESIGN §5, or `None` for a null value.
+    /// The record (see `replay_core::record`), or `None` for a null value.
     pub payload: Option<Bytes>,
 }
 

@@ -1,4 +1,4 @@
-//! The simulation (DESIGN: the core): whole histories from a seed, every invariant checked after every
+//! The simulation: whole histories from a seed, every invariant checked after every
 //! step, and a proof for each guard that without it some history breaks.
 //!
 //! `SIM_SEEDS=from..to` and `SIM_STEPS=n` play other histories than the usual ones.

@@ -146,7 +146,7 @@ impl World {
     }
 
     /// The copy that the present chain makes of a chunk, when the values of `grouped` other chunks
-    /// were judged with it: regrouping changes the bytes, as DESIGN's winner expects.
+    /// were judged with it: regrouping changes the bytes, as the winner's rule expects.
     pub fn copy(&self, record: &ModelRecord, grouped: u64) -> Option<ChunkMeta> {
         let (session, key, content, full_snapshot) = match &record.kind {
             Kind::Chunk { session, key, content, full_snapshot } => (session, key, *content, *full_snapshot),

@@ -1,6 +1,6 @@
 //! SQLite as hot store and dead-letter table: one writer thread, a few readers, files that forget.
 //!
-//! `replays.sqlite` holds the tables of DESIGN §7 and the consumer offsets; `dead.sqlite` holds the
+//! `replays.sqlite` holds the tables of the hot store and the consumer offsets; `dead.sqlite` holds the
 //! dead letters, apart, because they are unredacted. Both are WAL databases with
 //! `synchronous=FULL` and `secure_delete=ON`. A write is answered once its commit is on the disk;
 //! writes that queue up share one commit (`writer`).

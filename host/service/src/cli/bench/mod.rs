@@ -39,7 +39,7 @@ struct Measure {
 struct Subject {
     name: &'static str,
     against: Option<&'static str>,
-    run: Box<dyn FnMut(&Sample) -> usize>,
+    run: Box<dyn FnMut(&Sample) -> usize + Send>,
 }
 
 pub(super) fn bench(input: &Path, only: &str, seconds: f64, format: Format) -> Result<Exit, CliError> {
@@ -55,7 +55,11 @@ pub(super) fn bench(input: &Path, only: &str, seconds: f64, format: Format) -> R
     let references: Vec<_> =
         subjects.iter().filter(|one| one.name.contains(only)).filter_map(|one| one.against).collect();
     subjects.retain(|one| one.name.contains(only) || references.contains(&one.name));
-    let rounds = measure(&samples, &mut subjects, Duration::from_secs_f64(seconds.clamp(0.1, 600.0)));
+    let per_subject = Duration::from_secs_f64(seconds.clamp(0.1, 600.0));
+    // On a thread of its own, as the service's workers are.
+    let measured =
+        std::thread::scope(|scope| scope.spawn(|| measure(&samples, &mut subjects, per_subject)).join());
+    let rounds = measured.map_err(|_| CliError::failed("a measure panicked"))?;
     let mut measures: Vec<Measure> = (0..subjects.len())
         .map(|index| summarise(index, &subjects, &rounds, samples.len(), raw_bytes))
         .collect();

@@ -49,33 +49,39 @@ pub(super) fn read_samples(dir: &Path) -> Result<Vec<Sample>, CliError> {
 
 fn samples_of(file: &PathBuf) -> Result<Vec<Sample>, CliError> {
     let extension = file.extension().and_then(|extension| extension.to_str());
-    let arrays: Vec<Vec<u8>> = match extension {
+    let found: Vec<(Vec<u8>, Option<Vec<u8>>)> = match extension {
         Some("json") => {
             let raw = std::fs::read(file)?;
             let is_event = |value: &Value| value["type"].is_u64() && value["timestamp"].is_number();
             let events = serde_json::from_slice::<Vec<Value>>(&raw).unwrap_or_default();
-            if !events.is_empty() && events.iter().all(is_event) { vec![raw] } else { Vec::new() }
+            if !events.is_empty() && events.iter().all(is_event) { vec![(raw, None)] } else { Vec::new() }
         }
         Some("ndjson") => std::fs::read(file)?.split(|byte| *byte == b'\n').filter_map(events_of).collect(),
         _ => Vec::new(),
     };
-    Ok(arrays.into_iter().filter_map(sample).collect())
+    Ok(found.into_iter().filter_map(|(raw, member)| sample(raw, member)).collect())
 }
 
-/// The raw events of a record; `None` for a broken one.
-fn events_of(line: &[u8]) -> Option<Vec<u8>> {
+/// The events of a record, with the gzip member that it brought if that may stay; `None` for a broken
+/// one.
+fn events_of(line: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
     let mut scratch = Scratch::default();
     let keep = Encoding { codec: Codec::Gzip, level: 6, recompress: Recompress::ChangedOnly };
     let limits = DecodeLimits::default();
     let chunk = decode(line, &limits, &keep, &mut scratch).ok()?;
     let raw = codec::decompress(&mut scratch, chunk.codec, &chunk.data, limits.max_raw_chunk_bytes);
-    raw.ok().map(<[u8]>::to_vec)
+    let raw = raw.ok()?.to_vec();
+    Some((raw, chunk.kept_verbatim.then(|| chunk.data.to_vec())))
 }
 
-fn sample(raw: Vec<u8>) -> Option<Sample> {
+/// Without a member of its own the sample gets one as our encoder makes it.
+fn sample(raw: Vec<u8>, member: Option<Vec<u8>>) -> Option<Sample> {
     let mut scratch = Scratch::default();
     let encoding = Encoding { codec: Codec::Gzip, level: 6, recompress: Recompress::Always };
-    let member = codec::compress(&mut scratch, &encoding, &raw).ok()?;
+    let member = match member {
+        Some(member) => member,
+        None => codec::compress(&mut scratch, &encoding, &raw).ok()?,
+    };
     let events: &serde_json::value::RawValue = serde_json::from_slice(&raw).ok()?;
     let head = json!({
         "project_id": "bench",
