@@ -133,17 +133,17 @@ fn measure(samples: &[Sample], subjects: &mut [Subject], per_subject: Duration) 
     let start = Instant::now();
     // The first round warms caches and scratch buffers, and is thrown away.
     for round in 0.. {
-        let times = subjects
-            .iter_mut()
-            .map(|subject| {
-                let timed = |sample: &Sample| {
-                    let start = Instant::now();
-                    std::hint::black_box((subject.run)(std::hint::black_box(sample)));
-                    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
-                };
-                samples.iter().map(timed).collect()
-            })
-            .collect();
+        let mut times = vec![vec![0; samples.len()]; subjects.len()];
+        for (position, sample) in samples.iter().enumerate() {
+            for turn in 0..subjects.len() {
+                // Pairs on the same chunk, and every other round backwards: whoever comes second finds
+                // the chunk in the caches.
+                let index = if round % 2 == 0 { turn } else { subjects.len() - 1 - turn };
+                let start = Instant::now();
+                std::hint::black_box((subjects[index].run)(std::hint::black_box(sample)));
+                times[index][position] = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            }
+        }
         if round > 0 {
             rounds.push(times);
         }
