@@ -4,6 +4,7 @@ use super::*;
 use proptest::prelude::*;
 use replay_core::codec::compress;
 use replay_core::record::intake::{from_sdk, unzip_body};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 fn values() -> impl Strategy<Value = Value> {
@@ -90,7 +91,8 @@ proptest! {
                 record[at] = *byte;
             }
             if let Ok(decoded) = run(&record) {
-                prop_assert!(serde_json::from_slice::<Value>(&unpacked(&decoded)).is_ok());
+                // As raw JSON: a damaged digit may make a number that is valid, but fits no float.
+                prop_assert!(serde_json::from_slice::<&RawValue>(&unpacked(&decoded)).is_ok());
             }
         }
     }
