@@ -22,6 +22,7 @@
 //! 9. What is erased stays erased: no later write, migration or read brings it back.
 
 pub mod archive;
+mod chance;
 pub mod codec;
 pub mod dead_letter;
 pub mod decode;

@@ -14,7 +14,7 @@ use replay_embedded::log::{LocalLog, LogSettings};
 use replay_embedded::sqlite::{SqliteDeadLetters, SqliteHot, SqliteSettings};
 use replay_ports::{ColdStore, DeadLetters, Result, Source};
 
-use crate::clock::{Clock, unix_ms};
+use crate::clock::{Clock, millis, unix_ms};
 use crate::config::{self, DeadLetterPayload, Recompress, Settings, Tenant, Tenants};
 use crate::http::IntakeLimits;
 use crate::lifecycle::{Lifecycle, LifecycleSettings};
@@ -237,8 +237,4 @@ fn dead_path(dir: &Path) -> PathBuf {
 
 fn bytes(size: u64) -> usize {
     usize::try_from(size).unwrap_or(usize::MAX)
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -23,7 +23,7 @@ impl Clock {
 
     /// Milliseconds since the start.
     pub fn mono_ms(self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.start.elapsed())
     }
 
     /// The instant at which `mono_ms` is reached.
@@ -35,5 +35,10 @@ impl Clock {
 /// Unix milliseconds, UTC; 0 for a clock before 1970.
 pub fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    millis(since)
+}
+
+/// A duration in whole milliseconds, as the core counts time.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

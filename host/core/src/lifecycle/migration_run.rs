@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::ask::{Answer, Ask, Machine, SessionAge, Step};
-use super::chance::Chance;
 use super::migration::{MoveEnd, MoveSettings, SessionMove};
 use super::policy::RetentionPolicy;
+use crate::chance::Chance;
 use crate::guards::Guards;
 use crate::identity::SessionKey;
 use crate::row::Codec;
@@ -160,9 +160,8 @@ impl Migration {
     }
 
     fn ask_page(&mut self, now: Now) -> Step<MigrationReport> {
-        let shortest_hot_ms = self.settings.policy.shortest_ms(|retention| retention.hot_ms);
         Step::Ask(Ask::SessionAges {
-            oldest_before_ms: now.unix_ms.saturating_sub(shortest_hot_ms),
+            oldest_before_ms: self.settings.policy.due_before_ms(now.unix_ms),
             after: self.after.clone(),
             limit: self.settings.batch_size.max(1),
         })

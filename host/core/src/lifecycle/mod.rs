@@ -23,7 +23,6 @@
 //! move's last look for tombstones and its delete, the delete takes the later copy for the earlier.
 
 mod ask;
-mod chance;
 mod erasure;
 mod migration;
 mod migration_run;

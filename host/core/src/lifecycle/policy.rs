@@ -50,6 +50,12 @@ impl RetentionPolicy {
         self.projects.get(project_id).copied().unwrap_or(self.default)
     }
 
+    /// A session that is due at `now_ms` has a copy received before this (both Unix milliseconds):
+    /// what to list sessions by.
+    pub fn due_before_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.shortest_ms(|retention| retention.hot_ms))
+    }
+
     /// The shortest of any project, by whatever of it is asked: what to list by.
     pub(super) fn shortest_ms(&self, of: impl Fn(Retention) -> u64) -> u64 {
         self.projects.values().map(|retention| of(*retention)).fold(of(self.default), u64::min)

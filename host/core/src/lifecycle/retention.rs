@@ -37,7 +37,7 @@ pub struct RetentionSettings {
 /// What a sweep deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RetentionReport {
-    /// Hot copies. With migration enabled these were never moved: worth an alert.
+    /// Hot copies. With migration enabled these were not moved in all that time: worth an alert.
     pub copies: u64,
     /// Their stored bytes.
     pub copy_bytes: u64,

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::io::Failure;
 use super::limits::Limits;
+use crate::chance::Chance;
 use crate::time::Now;
 
 /// What an edge last complained about.
@@ -39,7 +40,7 @@ pub(super) struct Circuit {
     refused: bool,
     next_try_ms: u64,
     last_error: Option<LastError>,
-    jitter: u64,
+    chance: Chance,
 }
 
 impl Circuit {
@@ -51,7 +52,7 @@ impl Circuit {
             refused: false,
             next_try_ms: 0,
             last_error: None,
-            jitter: jitter_seed,
+            chance: Chance::new(jitter_seed),
         }
     }
 
@@ -88,7 +89,7 @@ impl Circuit {
         self.failures = self.failures.saturating_add(1);
         self.failing_since_ms.get_or_insert(now.unix_ms);
         self.refused = refused;
-        self.next_try_ms = now.mono_ms + wait_ms / 2 + self.random_below(wait_ms / 2 + 1);
+        self.next_try_ms = now.mono_ms + wait_ms / 2 + self.chance.below(wait_ms / 2 + 1);
         self.last_error = Some(LastError { what, at_ms: now.unix_ms });
     }
 
@@ -100,15 +101,6 @@ impl Circuit {
             refused: self.refused,
             last_error: self.last_error.clone(),
         }
-    }
-
-    /// SplitMix64 (Steele, Lea, Flood 2014): spreads the tries of many processes.
-    fn random_below(&mut self, bound: u64) -> u64 {
-        self.jitter = self.jitter.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.jitter;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
     }
 }
 

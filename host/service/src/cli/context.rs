@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use super::client::Client;
 use super::{CliError, Exit};
 use crate::build;
-use crate::clock::{Clock, unix_ms};
+use crate::clock::{Clock, millis, unix_ms};
 use crate::config::{Settings, wants_colour};
 use crate::lock::{DataLock, LockError, running_owner};
 use crate::observe;
@@ -193,7 +193,5 @@ pub(super) fn time_arg(text: &str) -> Result<u64, CliError> {
 
 /// An age such as `90s`, `2h` or `7d`, in milliseconds.
 pub(super) fn age_arg(text: &str) -> Result<u64, CliError> {
-    crate::config::parse_age(text)
-        .map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
-        .map_err(|why| CliError::usage(format!("`{text}` {why}")))
+    crate::config::parse_age(text).map(millis).map_err(|why| CliError::usage(format!("`{text}` {why}")))
 }

@@ -7,7 +7,7 @@ use replay_core::identity::SessionKey;
 use super::context::{Context, Reach, age_arg};
 use super::{CliError, Exit, Format, ReconcileArgs, output};
 use crate::build;
-use crate::clock::unix_ms;
+use crate::clock::{millis, unix_ms};
 use crate::http::{MigrateRequest, ReconcileRequest};
 use crate::lifecycle::{MoveReport, ReconcileReport};
 
@@ -49,7 +49,7 @@ pub(super) fn reconcile(config: Option<&Path>, args: &ReconcileArgs) -> Result<E
         Some(grace) => age_arg(grace)?,
         None => {
             let grace = context.settings().replay.migration.reconcile_grace;
-            u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)
+            millis(grace)
         }
     };
     let report: ReconcileReport = match context.reach("migrate reconcile")? {

@@ -51,10 +51,7 @@ pub(super) fn routes(token: &str) -> Router<Arc<App>> {
 }
 
 async fn status(State(app): State<Arc<App>>) -> Response {
-    let status = match &app.handle {
-        Some(handle) => handle.status().await,
-        None => None,
-    };
+    let status = app.status().await;
     let readiness = readiness(status.as_ref(), app.handle.is_some(), *app.draining.borrow());
     let end_offsets = app.stores.source.end_offsets();
     let report = crate::status::report(status.as_ref(), readiness, &end_offsets, &app.metrics.lifecycle());

@@ -18,10 +18,7 @@ pub(super) async fn live(State(app): State<Arc<App>>) -> Response {
 }
 
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
-    let status = match &app.handle {
-        Some(handle) => handle.status().await,
-        None => None,
-    };
+    let status = app.status().await;
     let readiness = readiness(status.as_ref(), app.handle.is_some(), *app.draining.borrow());
     let code = if readiness.status == "unready" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     (code, axum::Json(readiness)).into_response()
@@ -31,10 +28,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> 
     if !app.tokens.allow(&headers) {
         return error(StatusCode::UNAUTHORIZED, "unauthorized", "a bearer token is needed");
     }
-    let status = match &app.handle {
-        Some(handle) => handle.status().await,
-        None => None,
-    };
+    let status = app.status().await;
     let text = app.metrics.render(status.as_ref(), &app.stores.source.end_offsets());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }

@@ -15,6 +15,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use replay_core::pipeline::Status;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
@@ -50,6 +51,13 @@ pub struct App {
     pub draining: watch::Receiver<bool>,
     /// Told when somebody asks the service to stop.
     pub stop_requested: Arc<Notify>,
+}
+
+impl App {
+    /// The pipeline's books; `None` without the role `ingest`, or when the loop does not answer.
+    async fn status(&self) -> Option<Status> {
+        self.handle.as_ref()?.status().await
+    }
 }
 
 /// Serves the public routes until `stop` says so. `with_intake`: this process has the role `http`.

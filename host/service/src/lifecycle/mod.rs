@@ -18,7 +18,7 @@ use replay_core::tombstone::EraseScope;
 use replay_ports::{HotStore, PortError, Result};
 use tokio::sync::Mutex;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::observe::Metrics;
 use crate::stores::Kept;
 
@@ -292,8 +292,7 @@ impl Lifecycle {
 /// What a move would do now: the sessions that are due.
 pub async fn plan(hot: &dyn HotStore, policy: &RetentionPolicy, now_ms: u64) -> Result<Vec<PlannedMove>> {
     const PAGE: usize = 500;
-    let hot_ms = policy.projects.values().map(|retention| retention.hot_ms);
-    let oldest_before_ms = now_ms.saturating_sub(hot_ms.fold(policy.default.hot_ms, u64::min));
+    let oldest_before_ms = policy.due_before_ms(now_ms);
     let mut planned = Vec::new();
     let mut after: Option<SessionKey> = None;
     loop {
@@ -341,8 +340,4 @@ fn what_is_wrong(kind: FindingKind) -> String {
         FindingKind::ForeignKey => "a key that is none of ours",
     };
     text.to_owned()
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -16,7 +16,7 @@ use replay_core::pipeline::{Action, Input, Limits, Origin, Pipeline, Record, Sta
 use replay_ports::{PortError, Source, SourceEvent};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::stores::Stores;
 
 pub use jobs::{JobContext, LetterPolicy};
@@ -185,8 +185,4 @@ fn input(event: SourceEvent) -> Input<Bytes> {
             payload: record.payload,
         }),
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use self::objects::{Item, Phase};
 pub use self::sweep::{ErasureSweep, SweepReport};
 use super::ask::{Answer, Ask, AuditEntry, Machine, Step};
-use super::chance::Chance;
+use crate::chance::Chance;
 use crate::guards::{Guard, Guards};
 use crate::identity::SessionKey;
 use crate::time::Now;
@@ -129,6 +129,11 @@ impl Machine for Erasure {
 
     fn step(&mut self, now: Now, answer: Option<Answer>) -> Next {
         let Some(answer) = answer else {
+            *self = Self {
+                given: std::mem::take(&mut self.given),
+                lists_objects: self.lists_objects,
+                ..Self::with(self.tombstone.clone(), self.is_durable, self.settings.clone())
+            };
             self.report.audit.at_ms = now.unix_ms;
             return self.begin(now);
         };

@@ -2,10 +2,10 @@
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014).
 #[derive(Clone, Debug)]
-pub(super) struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -17,12 +17,12 @@ impl Chance {
     }
 
     /// A number below `bound`; 0 if that is 0.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next().checked_rem(bound).unwrap_or(0)
     }
 
     /// Fisher–Yates.
-    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last as u64 + 1) as usize);
         }
@@ -30,7 +30,7 @@ impl Chance {
 
     /// How long to wait after this many failures in a row: doubling from `first_ms` up to `max_ms`,
     /// the upper half of it by chance, so that replicas do not come back together.
-    pub(super) fn back_off_ms(&mut self, failures: u32, first_ms: u64, max_ms: u64) -> u64 {
+    pub(crate) fn back_off_ms(&mut self, failures: u32, first_ms: u64, max_ms: u64) -> u64 {
         let doublings = failures.saturating_sub(1).min(32);
         let full = first_ms.saturating_mul(1 << doublings).min(max_ms);
         full / 2 + self.below(full / 2 + 1)
