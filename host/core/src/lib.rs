@@ -34,6 +34,7 @@ pub mod pipeline;
 pub mod record;
 pub mod reject;
 pub mod row;
+pub mod rrweb;
 pub mod time;
 pub mod tombstone;
 pub mod winner;

@@ -1,0 +1,18 @@
+//! Recordings as fields: what a plugin sees of a chunk, and how its answers become bytes.
+//!
+//! `scan` reads the events once and finds every field; `elements` remembers which element a node id
+//! means; `batch` shows one sealed batch to a chain of plugins, each of which sees what those before
+//! it left, and checks their answers; `splice` puts what they changed into the original bytes, so that
+//! everything untouched stays as it came.
+
+mod batch;
+mod edit;
+mod elements;
+mod kind;
+mod scan;
+
+pub use batch::{Batch, ChunkInfo, EditRules, Finished, Redactions, View};
+pub use edit::{Changes, Edit, EditFault, EditFaultKind, Replacement, Verdict};
+pub use elements::{Element, ElementLimits, Elements};
+pub use kind::{Kind, Kinds};
+pub use scan::{ChunkPlace, EventSpan, Field, FocusChange, Scan, ScanError, ScanLimits, Shape, scan};
