@@ -62,6 +62,26 @@ named! {
         TooDeep = "too_deep",
         /// A packed event does not open (tenants whose chain redacts).
         PackedUnreadable = "packed_unreadable",
+        /// A plugin took longer than it may.
+        PluginTimeout = "plugin_timeout",
+        /// A plugin took more memory than it may.
+        PluginMemory = "plugin_memory",
+        /// A plugin answered with more than it may.
+        PluginOutput = "plugin_output",
+        /// A plugin ran out of stack.
+        PluginStack = "plugin_stack",
+        /// A plugin trapped: a panic, or an instruction that cannot be done.
+        PluginTrap = "plugin_trap",
+        /// A plugin said that it failed.
+        PluginError = "plugin_error",
+        /// A plugin's answer is not allowed: an edit out of range, say.
+        PluginInvalid = "plugin_invalid",
+        /// A plugin could not be loaded.
+        PluginLoad = "plugin_load",
+        /// The tenant's chain is slow, and too much waits for it.
+        PluginOverloaded = "plugin_overloaded",
+        /// The plugin failed again and again: its breaker is open.
+        PluginBreakerOpen = "plugin_breaker_open",
         /// The hot store refuses this very row.
         StoreRejected = "store_rejected",
         /// The processor itself failed on this record; a bug of ours, kept apart from bad input.

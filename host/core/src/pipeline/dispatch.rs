@@ -1,42 +1,99 @@
 //! Whose sealed batch is transformed next: round-robin over projects, so that none waits for another.
+//!
+//! The batches of one session run one at a time, in the order in which they were sealed: what a chain
+//! knows of a page grows from batch to batch. A project whose chain is slow may let only so much wait
+//! while others wait too; beyond that its batches are refused (see [`Dispatch::is_overloaded`]). A
+//! backlog alone never makes a chain slow: what counts is its time for a byte.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::limits::Limits;
 use super::sessions::Sealed;
-use crate::identity::ProjectId;
+use crate::identity::{ProjectId, SessionKey};
 
 #[derive(Debug)]
 pub(super) struct Dispatch<P> {
     limits: Limits,
-    queues: BTreeMap<ProjectId, VecDeque<Sealed<P>>>,
+    projects: BTreeMap<ProjectId, Project<P>>,
     /// Projects with waiting batches; the front is next.
     turn: VecDeque<ProjectId>,
-    running: BTreeMap<ProjectId, usize>,
+    running_sessions: BTreeSet<SessionKey>,
     running_total: usize,
     waiting: usize,
+}
+
+#[derive(Debug)]
+struct Project<P> {
+    queue: VecDeque<Sealed<P>>,
+    waiting_bytes: usize,
+    running: usize,
+    pace: Pace,
+}
+
+/// How fast a chain was lately: both sums are halved now and then.
+#[derive(Debug, Default)]
+struct Pace {
+    took_ms: u64,
+    bytes: u64,
+}
+
+/// Transformed bytes after which older measures count half.
+const PACE_WINDOW_BYTES: u64 = 16 << 20;
+
+/// Time and bytes below which nothing is said of a chain.
+const PACE_LEAST_MS: u64 = 100;
+
+impl Pace {
+    fn add(&mut self, took_ms: u64, bytes: usize) {
+        self.took_ms += took_ms;
+        self.bytes += bytes as u64;
+        if self.bytes > PACE_WINDOW_BYTES {
+            self.took_ms /= 2;
+            self.bytes /= 2;
+        }
+    }
+
+    fn is_slower_than(&self, ms_per_mib: u64) -> bool {
+        self.took_ms >= PACE_LEAST_MS && self.took_ms << 20 > self.bytes.saturating_mul(ms_per_mib)
+    }
 }
 
 impl<P> Dispatch<P> {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            queues: BTreeMap::new(),
+            projects: BTreeMap::new(),
             turn: VecDeque::new(),
-            running: BTreeMap::new(),
+            running_sessions: BTreeSet::new(),
             running_total: 0,
             waiting: 0,
         }
     }
 
     pub(super) fn push(&mut self, batch: Sealed<P>) {
-        let project_id = batch.session.project_id.clone();
-        let queue = self.queues.entry(project_id.clone()).or_default();
-        if queue.is_empty() {
-            self.turn.push_back(project_id);
+        let project_id = &batch.session.project_id;
+        if !self.projects.contains_key(project_id) {
+            let project =
+                Project { queue: VecDeque::new(), waiting_bytes: 0, running: 0, pace: Pace::default() };
+            self.projects.insert(project_id.clone(), project);
         }
-        queue.push_back(batch);
+        let Some(project) = self.projects.get_mut(project_id) else { return };
+        if project.queue.is_empty() {
+            self.turn.push_back(project_id.clone());
+        }
+        project.waiting_bytes += batch.bytes;
+        project.queue.push_back(batch);
         self.waiting += 1;
+    }
+
+    /// Whether another batch of this project would only keep others waiting.
+    pub(super) fn is_overloaded(&self, project_id: &ProjectId) -> bool {
+        let others_wait = self.turn.iter().any(|other| other != project_id);
+        self.projects.get(project_id).is_some_and(|project| {
+            others_wait
+                && project.waiting_bytes > self.limits.project_waiting_bytes
+                && project.pace.is_slower_than(self.limits.slow_chain_ms_per_mib)
+        })
     }
 
     /// The next batch that may start. A project with all its slots taken passes its turn to any
@@ -45,32 +102,40 @@ impl<P> Dispatch<P> {
         if self.running_total >= self.limits.transform_jobs {
             return None;
         }
-        let has_slot = |project_id: &ProjectId| {
-            self.running.get(project_id).copied().unwrap_or(0) < self.limits.project_slots
+        let alone = self.turn.len() == 1;
+        let ready = |project_id: &ProjectId| {
+            let project = self.projects.get(project_id)?;
+            let has_slot = alone || project.running < self.limits.project_slots;
+            let rests = |batch: &Sealed<P>| !self.running_sessions.contains(&batch.session);
+            has_slot.then(|| project.queue.iter().position(rests)).flatten()
         };
-        let position = self.turn.iter().position(has_slot);
-        let position = position.or_else(|| (self.turn.len() == 1).then_some(0))?;
-        let project_id = self.turn.remove(position)?;
-        let queue = self.queues.get_mut(&project_id)?;
-        let batch = queue.pop_front()?;
-        if queue.is_empty() {
-            self.queues.remove(&project_id);
-        } else {
-            self.turn.push_back(project_id.clone());
+        let (turn, batch) =
+            self.turn.iter().enumerate().find_map(|(turn, project_id)| Some((turn, ready(project_id)?)))?;
+        let project_id = self.turn.remove(turn)?;
+        let project = self.projects.get_mut(&project_id)?;
+        let batch = project.queue.remove(batch)?;
+        project.running += 1;
+        project.waiting_bytes -= batch.bytes;
+        if !project.queue.is_empty() {
+            self.turn.push_back(project_id);
         }
-        *self.running.entry(project_id).or_default() += 1;
+        self.running_sessions.insert(batch.session.clone());
         self.running_total += 1;
         self.waiting -= 1;
         Some(batch)
     }
 
-    pub(super) fn finished(&mut self, project_id: &ProjectId) {
-        if let Some(running) = self.running.get_mut(project_id) {
-            *running -= 1;
-            self.running_total -= 1;
-            if *running == 0 {
-                self.running.remove(project_id);
-            }
+    /// A batch of `bytes` ended `took_ms` after it was started.
+    pub(super) fn finished(&mut self, session: &SessionKey, took_ms: u64, bytes: usize) {
+        if !self.running_sessions.remove(session) {
+            return;
+        }
+        self.running_total -= 1;
+        let Some(project) = self.projects.get_mut(&session.project_id) else { return };
+        project.running -= 1;
+        project.pace.add(took_ms, bytes);
+        if project.running == 0 && project.queue.is_empty() && project.pace.took_ms < PACE_LEAST_MS {
+            self.projects.remove(&session.project_id);
         }
     }
 
@@ -83,12 +148,17 @@ impl<P> Dispatch<P> {
 mod tests {
     use super::super::sessions::SealReason;
     use super::*;
-    use crate::identity::{SessionId, SessionKey};
+    use crate::identity::SessionId;
 
-    fn batch(project: &str) -> Sealed<()> {
+    fn batch(project: &str, session: u128) -> Sealed<()> {
         let project_id = ProjectId::new(project).unwrap();
-        let session_id = SessionId::new(uuid::Uuid::from_u128(1)).unwrap();
-        Sealed { session: SessionKey { project_id, session_id }, chunks: Vec::new(), why: SealReason::Idle }
+        let session_id = SessionId::new(uuid::Uuid::from_u128(session)).unwrap();
+        let session = SessionKey { project_id, session_id };
+        Sealed { session, chunks: Vec::new(), bytes: 1 << 20, why: SealReason::Idle }
+    }
+
+    fn session(project: &str, session: u128) -> SessionKey {
+        batch(project, session).session
     }
 
     fn started(dispatch: &mut Dispatch<()>) -> Vec<String> {
@@ -99,16 +169,54 @@ mod tests {
     fn a_busy_project_leaves_a_slot_to_one_that_waits() {
         let limits = Limits { transform_jobs: 2, project_slots: 1, ..Limits::default() };
         let mut dispatch = Dispatch::new(limits);
-        for _ in 0..5 {
-            dispatch.push(batch("loud"));
+        for number in 1..=5 {
+            dispatch.push(batch("loud", number));
         }
-        dispatch.push(batch("quiet"));
+        dispatch.push(batch("quiet", 1));
         assert_eq!(started(&mut dispatch), ["loud", "quiet"]);
-        dispatch.finished(&ProjectId::new("quiet").unwrap());
+        dispatch.finished(&session("quiet", 1), 1, 1);
         assert_eq!(started(&mut dispatch), ["loud"], "alone it may use every slot");
-        dispatch.push(batch("quiet"));
-        dispatch.finished(&ProjectId::new("loud").unwrap());
+        dispatch.push(batch("quiet", 1));
+        dispatch.finished(&session("loud", 1), 1, 1);
         assert_eq!(started(&mut dispatch), ["quiet"], "the other's turn comes at once");
         assert_eq!(dispatch.waiting(), 3);
+    }
+
+    #[test]
+    fn the_batches_of_a_session_run_in_turn() {
+        let limits = Limits { transform_jobs: 3, project_slots: 3, ..Limits::default() };
+        let mut dispatch = Dispatch::new(limits);
+        for number in [1, 1, 2, 1] {
+            dispatch.push(batch("shop", number));
+        }
+        let ids = |dispatch: &mut Dispatch<()>| -> Vec<SessionKey> {
+            std::iter::from_fn(|| dispatch.start()).map(|batch| batch.session).collect()
+        };
+        assert_eq!(ids(&mut dispatch), [session("shop", 1), session("shop", 2)]);
+        dispatch.finished(&session("shop", 2), 1, 1);
+        assert_eq!(ids(&mut dispatch), [], "the others are of the session that runs");
+        dispatch.finished(&session("shop", 1), 1, 1);
+        assert_eq!(ids(&mut dispatch), [session("shop", 1)]);
+    }
+
+    #[test]
+    fn only_a_slow_chain_that_others_wait_beside_is_overloaded() {
+        let limits = Limits { transform_jobs: 1, project_waiting_bytes: 1 << 20, ..Limits::default() };
+        let slow_ms = 2 * limits.slow_chain_ms_per_mib;
+        let id = ProjectId::new("slow").unwrap();
+        let mut dispatch = Dispatch::new(limits);
+        for number in 1..=5 {
+            dispatch.push(batch("slow", number));
+        }
+        assert!(dispatch.start().is_some());
+        dispatch.push(batch("quiet", 1));
+        assert!(!dispatch.is_overloaded(&id), "a backlog makes no chain slow");
+        dispatch.finished(&session("slow", 1), slow_ms, 1 << 20);
+        assert!(dispatch.is_overloaded(&id));
+        assert!(!dispatch.is_overloaded(&ProjectId::new("quiet").unwrap()));
+        assert_eq!(started(&mut dispatch), ["slow"]);
+        dispatch.finished(&session("slow", 2), slow_ms, 1 << 20);
+        assert_eq!(started(&mut dispatch), ["quiet"]);
+        assert!(!dispatch.is_overloaded(&id), "nobody waits beside it");
     }
 }

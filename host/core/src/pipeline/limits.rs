@@ -26,6 +26,11 @@ pub struct Limits {
     /// Bytes that one project may hold in open buffers while another has some, before its oldest are
     /// sealed.
     pub project_buffer_bytes: usize,
+    /// Bytes of one project's sealed batches that may wait for a slow chain while another project
+    /// waits too; further ones become dead letters.
+    pub project_waiting_bytes: usize,
+    /// A chain that takes longer than this for a MiB of stored chunks is slow, milliseconds.
+    pub slow_chain_ms_per_mib: u64,
     /// Dead letters written at a time.
     pub letter_jobs: usize,
     /// Bytes of records held in all; at this partitions pause.
@@ -50,6 +55,8 @@ impl Default for Limits {
             transform_jobs: 2,
             project_slots: 1,
             project_buffer_bytes: 128 << 20,
+            project_waiting_bytes: 128 << 20,
+            slow_chain_ms_per_mib: 2_000,
             letter_jobs: 4,
             memory_budget_bytes: 256 << 20,
             retry_min_ms: 100,

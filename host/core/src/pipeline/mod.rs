@@ -43,7 +43,7 @@ use sessions::Sessions;
 use settle::LetterJob;
 
 use crate::guards::{Guard, Guards};
-use crate::identity::ProjectId;
+use crate::identity::SessionKey;
 use crate::reject::Skip;
 use crate::time::Now;
 
@@ -75,17 +75,18 @@ pub struct Pipeline<P> {
 #[derive(Debug)]
 enum Job<P> {
     Decode(Origin, P),
-    Transform(ProjectId, Vec<(Origin, Held)>),
+    Transform(Transforming),
     Insert(RowBatch<P>),
     Letter(LetterJob<P>),
     Commit(Vec<Commit>),
 }
 
-/// What a chunk under transformation holds of the budget, and whose it is.
+/// A batch under transformation: whose it is, and what each chunk holds of the budget.
 #[derive(Debug)]
-struct Held {
-    bytes: usize,
-    session_id: crate::identity::SessionId,
+struct Transforming {
+    session: SessionKey,
+    started_ms: u64,
+    held: Vec<(Origin, usize)>,
 }
 
 impl<P: Payload> Pipeline<P> {
@@ -216,7 +217,7 @@ impl<P: Payload> Pipeline<P> {
             self.seal_for_handover();
         }
         self.start_decodes();
-        self.start_transforms();
+        self.start_transforms(now);
         // In a hurry rows still wait while an insert is under way: a transaction for each would be slower.
         let in_hurry = self.handover.in_hurry() || self.budget.is_exhausted();
         self.inserts.flush(now, in_hurry && self.inserts.has_free_slot());
@@ -246,13 +247,13 @@ impl<P: Payload> Pipeline<P> {
         }
     }
 
-    fn start_transforms(&mut self) {
+    fn start_transforms(&mut self, now: Now) {
         while let Some(batch) = self.dispatch.start() {
-            let session_id = batch.session.session_id;
-            let held =
-                |chunk: &Chunk<P>| (chunk.origin.clone(), Held { bytes: chunk.data.bytes(), session_id });
-            let job =
-                Job::Transform(batch.session.project_id.clone(), batch.chunks.iter().map(held).collect());
+            let job = Job::Transform(Transforming {
+                session: batch.session.clone(),
+                started_ms: now.mono_ms,
+                held: batch.chunks.iter().map(|chunk| (chunk.origin.clone(), chunk.data.bytes())).collect(),
+            });
             self.start(job, Work::Transform { session: batch.session, chunks: batch.chunks });
         }
     }

@@ -7,9 +7,9 @@ use super::io::{Chunk, Commit, Decoded, Failure, JobId, Letter, Origin, Outcome,
 use super::ledger::Stage;
 use super::sessions::Sealed;
 use super::status::Ending;
-use super::{Held, Job, Pipeline};
+use super::{Job, Pipeline, Transforming};
 use crate::guards::Guard;
-use crate::identity::ProjectId;
+use crate::identity::SessionKey;
 use crate::reject::{Reason, Reject, Skip};
 use crate::time::Now;
 
@@ -17,7 +17,7 @@ impl<P: Payload> Pipeline<P> {
     pub(super) fn done(&mut self, now: Now, job: JobId, outcome: Outcome<P>) {
         match self.jobs.remove(&job) {
             Some(Job::Decode(origin, raw)) => self.decoded(now, origin, raw, outcome),
-            Some(Job::Transform(project_id, held)) => self.transformed(now, &project_id, held, outcome),
+            Some(Job::Transform(batch)) => self.transformed(now, batch, outcome),
             Some(Job::Insert(rows)) => self.inserted(now, rows, outcome),
             Some(Job::Letter(letter)) => self.letter_done(now, letter, outcome),
             Some(Job::Commit(commits)) => self.committed(now, &commits, outcome),
@@ -61,17 +61,35 @@ impl<P: Payload> Pipeline<P> {
                 self.ledger.settle(chunk.origin.at);
             }
         }
+        if self.dispatch.is_overloaded(&batch.session.project_id) {
+            return self.refuse_overload(batch);
+        }
         self.dispatch.push(batch);
     }
 
-    pub(super) fn transformed(
-        &mut self,
-        now: Now,
-        project_id: &ProjectId,
-        held: Vec<(Origin, Held)>,
-        outcome: Outcome<P>,
-    ) {
-        self.dispatch.finished(project_id);
+    /// The tenant's chain is slow, and much waits for it: nobody else is to wait for that.
+    fn refuse_overload(&mut self, batch: Sealed<P>) {
+        let SessionKey { project_id, session_id } = batch.session;
+        for chunk in batch.chunks {
+            self.budget.give(chunk.data.bytes());
+            if !self.ledger.is_current(chunk.origin.at) {
+                self.counts.stale_results += 1;
+                continue;
+            }
+            self.dead(Letter {
+                origin: chunk.origin,
+                reject: Reject::new(Reason::PluginOverloaded, "the chain is slow, and its queue full"),
+                project_id: Some(project_id.clone()),
+                session_id: Some(session_id),
+                payload: None,
+            });
+        }
+    }
+
+    pub(super) fn transformed(&mut self, now: Now, batch: Transforming, outcome: Outcome<P>) {
+        let Transforming { session, started_ms, held } = batch;
+        let bytes = held.iter().map(|(_, bytes)| bytes).sum();
+        self.dispatch.finished(&session, now.mono_ms.saturating_sub(started_ms), bytes);
         let mut verdicts = match outcome {
             Outcome::Transformed(verdicts) if verdicts.len() == held.len() => verdicts.into_iter(),
             Outcome::Transformed(_)
@@ -80,8 +98,8 @@ impl<P: Payload> Pipeline<P> {
             | Outcome::Written
             | Outcome::Failed(_) => Vec::new().into_iter(),
         };
-        for (origin, held) in held {
-            self.budget.give(held.bytes);
+        for (origin, held_bytes) in held {
+            self.budget.give(held_bytes);
             if !self.ledger.is_current(origin.at) {
                 self.counts.stale_results += 1;
                 verdicts.next();
@@ -96,7 +114,8 @@ impl<P: Payload> Pipeline<P> {
                 }
                 Verdict::Drop => self.ended(origin, Ending::DroppedByPlugin),
                 Verdict::Reject(reject) => {
-                    let (project_id, session_id) = (Some(project_id.clone()), Some(held.session_id));
+                    let SessionKey { project_id, session_id } = session.clone();
+                    let (project_id, session_id) = (Some(project_id), Some(session_id));
                     self.dead(Letter { origin, reject, project_id, session_id, payload: None });
                 }
             }

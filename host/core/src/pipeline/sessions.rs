@@ -48,6 +48,8 @@ impl SealReason {
 pub(super) struct Sealed<P> {
     pub(super) session: SessionKey,
     pub(super) chunks: Vec<Chunk<P>>,
+    /// What the chunks hold.
+    pub(super) bytes: usize,
     pub(super) why: SealReason,
 }
 
@@ -186,7 +188,7 @@ impl<P: Payload> Sessions<P> {
         }
         let mut chunks = buffer.chunks;
         chunks.sort_by_key(|chunk| (chunk.head.key, chunk.origin.at));
-        Some(Sealed { session: session.clone(), chunks, why })
+        Some(Sealed { session: session.clone(), chunks, bytes: buffer.bytes, why })
     }
 }
 

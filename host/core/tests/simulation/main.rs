@@ -122,6 +122,7 @@ const MUST_HAPPEN: &[&str] = &[
     "ending DeadLettered(InternalError)",
     "ending DeadLettered(NotEvents)",
     "ending DeadLettered(PackedUnreadable)",
+    "ending DeadLettered(PluginOverloaded)",
     "ending DeadLettered(StoreRejected)",
     "ending DroppedByPlugin",
     "ending Skipped(Expired)",

@@ -47,6 +47,8 @@ pub fn limits() -> Limits {
         transform_jobs: 2,
         project_slots: 1,
         project_buffer_bytes: 9_000,
+        project_waiting_bytes: 900,
+        slow_chain_ms_per_mib: 2_000,
         letter_jobs: 2,
         memory_budget_bytes: 30_000,
         retry_min_ms: 5,
@@ -239,6 +241,14 @@ impl Node {
             let running = self.running.iter().filter(|running| work_name(&running.work) == name).count();
             if running > bound {
                 return Err(format!("runs {running} {name} jobs, more than {bound}"));
+            }
+        }
+        let mut sessions = BTreeSet::new();
+        for running in &self.running {
+            if let Work::Transform { session, .. } = &running.work
+                && !sessions.insert(session)
+            {
+                return Err(format!("transforms two batches of {session:?} at a time"));
             }
         }
         Ok(())
