@@ -148,6 +148,8 @@ fn limits(settings: &Settings) -> Limits {
         transform_jobs: limits.workers,
         project_slots: limits.project_slots,
         project_buffer_bytes: bytes(limits.project_buffer_bytes),
+        project_waiting_bytes: bytes(limits.project_waiting_bytes),
+        slow_chain_ms_per_mib: millis(limits.slow_chain),
         letter_jobs: 4,
         memory_budget_bytes: bytes(limits.memory_budget),
         retry_min_ms: millis(limits.back_off),

@@ -40,7 +40,7 @@ struct Pace {
 /// Transformed bytes after which older measures count half.
 const PACE_WINDOW_BYTES: u64 = 16 << 20;
 
-/// Time and bytes below which nothing is said of a chain.
+/// Time below which nothing is said of a chain.
 const PACE_LEAST_MS: u64 = 100;
 
 impl Pace {

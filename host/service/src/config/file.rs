@@ -183,6 +183,11 @@ section! {
         /// Bytes that one project may buffer while another has work.
         project_buffer_bytes: u64 =
             size().within(KIB, 1024 * GIB).or_derived(0, "a quarter of memory_budget"),
+        /// Bytes of one project's sealed batches that may wait for a slow chain while another project
+        /// waits too; further ones are dead-lettered as `plugin_overloaded`.
+        project_waiting_bytes: u64 = size().within(KIB, 1024 * GIB).or_derived(0, "half of memory_budget"),
+        /// A chain that takes longer than this for a MiB of chunks as they are stored is slow.
+        slow_chain: Duration = time().within(MS, HOUR).or(2 * SECOND),
         /// Most rows of one insert.
         insert_max_rows: u32 = count().within(1, 1_000_000).or(10_000),
         /// Most bytes of one insert.

@@ -1,6 +1,4 @@
-//! Plugins in the configuration: where they lie, what one may cost, and a tenant's chain.
-//!
-//! This build has no sandbox. [`refuse_chains`] is the one place that says so.
+//! Plugins in the configuration: where they lie, what they may cost, and a tenant's chain.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,12 +6,12 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::leaf::{Kind, count, path, size, text_of, time};
+use super::leaf::{Kind, count, flag, path, size, text_of, time};
 use super::node::{Data, Node};
-use super::report::{Problems, Span};
+use super::report::Problems;
 use super::rules::{plugin_name, sha256};
 use super::section::{self, nested, section};
-use super::units::{GIB, KIB, MIB, MINUTE, MS, SECOND};
+use super::units::{GIB, HOUR, KIB, MIB, MINUTE, MS, SECOND};
 
 section! {
     /// Plugins: where they lie, and what one may cost.
@@ -24,6 +22,20 @@ section! {
         cache_dir: PathBuf = path().or("./plugin-cache".into()),
         /// What one plugin may cost.
         limits: PluginLimits = nested(),
+        /// Compiled plugins in memory; those used least lately are read from the cache again.
+        loaded_bytes: u64 = size().within(MIB, 1024 * GIB).or(300 * MIB),
+        /// Unpacked bytes of the chunks that a chain sees at a time; a larger batch is cut.
+        batch_bytes: u64 = size().within(MIB, 64 * GIB).or(64 * MIB),
+        /// Fields of one chunk; a chunk with more is dead-lettered as `too_large`.
+        max_fields: u32 = count().within(1000, 100_000_000).or(2_000_000),
+        /// What is remembered of the elements of one session's open page.
+        elements_bytes: u64 = size().within(KIB, GIB).or(4 * MIB),
+        /// And of all sessions; those quiet the longest are forgotten.
+        all_elements_bytes: u64 = size().within(KIB, 1024 * GIB).or(64 * MIB),
+        /// Failures in a row that open the breaker of a tenant's plugin.
+        breaker_failures: u32 = count().within(1, 1_000_000).or(5),
+        /// Time until an open breaker lets one batch try again.
+        breaker_wait: Duration = time().within(10 * MS, HOUR).or(30 * SECOND),
     }
 }
 
@@ -36,6 +48,8 @@ section! {
         time_per_mib: Duration = time().within(MS, MINUTE).or(20 * MS),
         /// Memory of one instance.
         memory_bytes: u64 = size().within(MIB, 4 * GIB).or(64 * MIB),
+        /// What it may answer: edits, replacement text, whole chunks.
+        output_bytes: u64 = size().within(KIB, GIB).or(16 * MIB),
         /// Edits in a call beyond one a field.
         extra_edits: u32 = count().within(0, 10_000_000).or(10_000),
         /// Calls of getters a chunk, `element` aside.
@@ -64,6 +78,10 @@ section! {
         sha256: Option<String> = text_of(sha256).optional(),
         /// The plugin's own settings. Variables are not filled in.
         config: Json = PluginConfig,
+        /// Whether it may answer with whole new events.
+        allow_replace: bool = flag().or(false),
+        /// Whether anything but masks is refused.
+        mask_only: bool = flag().or(false),
     }
 }
 
@@ -76,6 +94,10 @@ pub struct PluginRef {
     pub sha256: String,
     /// The plugin's own settings: confidential.
     pub config: Json,
+    /// Whether it may answer with whole new events.
+    pub allow_replace: bool,
+    /// Whether anything but masks is refused.
+    pub mask_only: bool,
 }
 
 impl fmt::Debug for PluginRef {
@@ -84,17 +106,6 @@ impl fmt::Debug for PluginRef {
             .field("name", &self.name)
             .field("sha256", &self.sha256)
             .finish_non_exhaustive()
-    }
-}
-
-/// This build cannot run plugins: what should have been redacted would be stored as it came.
-pub(super) fn refuse_chains(chain: &[PluginRef], span: Option<Span>, problems: &mut Problems) {
-    if !chain.is_empty() {
-        problems.add_at(
-            span,
-            "this build cannot run plugins yet: refusing to store unredacted data",
-            "use a build with plugins; `plugins: []` stores this tenant's sessions as they come",
-        );
     }
 }
 
@@ -138,7 +149,12 @@ fn entry(node: &Node, path: &str, problems: &mut Problems) -> Option<PluginRef> 
             problems.add(node.span, &format!("{path}: a plugin has no `{key}`"), help);
         }
     }
-    Some(PluginRef { name: file.name?, sha256: file.sha256?, config: file.config })
+    let PluginFile { name, sha256, config, allow_replace, mask_only } = file;
+    if allow_replace && mask_only {
+        let help = "a plugin that may only mask cannot replace: choose one";
+        problems.add(node.span, &format!("{path}: `allow_replace` contradicts `mask_only`"), help);
+    }
+    Some(PluginRef { name: name?, sha256: sha256?, config, allow_replace, mask_only })
 }
 
 /// A plugin's config: any YAML, as JSON.

@@ -36,9 +36,8 @@ pub(super) fn resolve(file: ConfigFile, root: &Node, problems: &mut Problems) ->
     let (source, why_source) = r.source(file.source.kind, file.kafka.clone());
     let (hot, why_hot) = r.hot(file.hot.kind, file.clickhouse);
     let (cold, why_cold) = r.cold(file.cold, file.minio, &mut replay, &embedded);
-    let payload = file.dead_letters.payload;
     let (dead_letters, why_letters) = r.dead_letters(file.dead_letters, &source, file.kafka);
-    let tenants = tenants::resolve(file.tenants, root.get("tenants"), &replay.migration, payload, r.problems);
+    let tenants = tenants::resolve(file.tenants, root.get("tenants"), &replay.migration, r.problems);
     r.tombstones(file.erasure.tombstone_retention, &tenants, dead_letters.retention, embedded.log_retention);
     Settings {
         replay,
@@ -114,6 +113,9 @@ impl Resolver<'_> {
         limits.project_slots = limits.project_slots.min(limits.workers);
         if limits.project_buffer_bytes == 0 {
             limits.project_buffer_bytes = limits.memory_budget / 4;
+        }
+        if limits.project_waiting_bytes == 0 {
+            limits.project_waiting_bytes = limits.memory_budget / 2;
         }
         if limits.max_back_off < limits.back_off {
             let message = format!("is shorter than limits.back_off ({})", show_time(&limits.back_off));

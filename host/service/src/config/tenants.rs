@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::file::{DeadLetterPayload, Migration};
 use super::leaf::{Kind, choice, count, flag, not_a_mapping, text_of};
 use super::node::{Data, Key, Node};
-use super::plugins::{Chain, PluginRef, refuse_chains};
+use super::plugins::{Chain, PluginRef};
 use super::report::{Problems, Span};
 use super::rules::word;
 use super::section::{self, choices, join, section};
@@ -71,14 +71,14 @@ pub(super) struct TenantsFile {
 pub struct Tenant {
     /// The number of its chain, at most [`MAX_CHAIN_REVISION`].
     pub chain_revision: u16,
-    /// Its chain, in order; empty in every build that cannot run plugins.
+    /// Its chain, in order.
     pub plugins: Vec<PluginRef>,
     /// Whether the chain is there to redact.
     pub redacts: bool,
     /// What becomes of a batch on which a plugin failed.
     pub on_plugin_failure: OnPluginFailure,
-    /// What dead letters hold.
-    pub dead_letter_payload: DeadLetterPayload,
+    /// What dead letters hold, if the config says so for this tenant in so many words.
+    pub dead_letter_payload: Option<DeadLetterPayload>,
     /// Days in the hot store, from 1.
     pub hot_retention_days: u32,
     /// Days in the cold store, from 1.
@@ -168,7 +168,6 @@ pub(super) fn resolve(
     file: Option<TenantsFile>,
     node: Option<&Node>,
     migration: &Migration,
-    payload: DeadLetterPayload,
     problems: &mut Problems,
 ) -> Tenants {
     let base = Tenant {
@@ -176,7 +175,7 @@ pub(super) fn resolve(
         plugins: Vec::new(),
         redacts: true,
         on_plugin_failure: OnPluginFailure::Quarantine,
-        dead_letter_payload: payload,
+        dead_letter_payload: None,
         hot_retention_days: migration.hot_retention_days,
         cold_retention_days: migration.cold_retention_days,
     };
@@ -257,16 +256,11 @@ fn inherit(
         let help = "choose `quarantine` or `drop`, or say `redacts: false` if the chain does not redact";
         wrong("on_plugin_failure", "`pass` would store what the chain should have redacted".into(), help);
     }
-    if own_chain && !plugins.is_empty() {
-        refuse_chains(&plugins, place(node, name, "plugins"), problems);
-    }
-    let redacting = redacts && !plugins.is_empty();
-    let by_default = if redacting { DeadLetterPayload::Reference } else { base.dead_letter_payload };
     Tenant {
         chain_revision: file.chain_revision.unwrap_or(inherited_revision),
         redacts,
         on_plugin_failure,
-        dead_letter_payload: file.dead_letter_payload.unwrap_or(by_default),
+        dead_letter_payload: file.dead_letter_payload.or(base.dead_letter_payload),
         hot_retention_days: file.hot_retention_days.unwrap_or(base.hot_retention_days),
         cold_retention_days: file.cold_retention_days.unwrap_or(base.cold_retention_days),
         plugins,
