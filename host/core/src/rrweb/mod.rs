@@ -8,8 +8,10 @@
 mod batch;
 mod edit;
 mod elements;
+mod intern;
 mod kind;
 mod scan;
+mod splice;
 
 pub use batch::{Batch, ChunkInfo, EditRules, Finished, Redactions, View};
 pub use edit::{Changes, Edit, EditFault, EditFaultKind, Replacement, Verdict};

@@ -1,7 +1,23 @@
 //! One pass over a chunk's events: every field, with its text decoded and its place in the bytes.
+//!
+//! `walk` goes through the bytes, `schema` says what stands where, `nodes` finds out whose it is, and
+//! `output` collects. `packed` opens what arrived compressed, before the walk.
+
+mod attributes;
+pub(super) mod decoded;
+mod head;
+mod lex;
+mod nodes;
+mod output;
+mod packed;
+mod schema;
+mod slot;
+mod walk;
+pub(super) mod words;
 
 use super::elements::Elements;
 use super::kind::{Kind, Kinds};
+use walk::{Stop, Walker};
 
 /// The bounds of one scan.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +115,15 @@ pub struct Scan {
     pub focus: Vec<FocusChange>,
     /// The page open at the chunk's start, if known: as text, or as the field that holds it.
     pub page_url: Option<String>,
+    /// The field that `page_url` was read from, if it stands in this chunk and `Url` was asked for.
+    pub page_url_field: Option<u32>,
+    /// Whether `page_url` stands in this chunk; else it was known before.
+    pub page_url_is_own: bool,
+    /// The last `Meta` address in the chunk.
+    pub last_url: Option<String>,
+    /// The field of `last_url` if `Url` was asked for: what later chunks of the page begin with (see
+    /// [`Elements::set_page_url`]).
+    pub last_url_field: Option<u32>,
     /// Which page load of the session.
     pub page: u32,
 }
@@ -127,7 +152,7 @@ pub enum ScanError {
 }
 
 /// Which chunk of a session is scanned: by this the table of elements knows its page.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkPlace {
     /// Restarts at 0 on every page load.
     pub chunk_index: u32,
@@ -138,7 +163,7 @@ pub struct ChunkPlace {
 /// Finds the fields of `kinds` in `json`, one array of events that was validated on receipt.
 ///
 /// `elements` is what earlier chunks of the session said, and learns what this one says. Chunks of a
-/// batch are scanned in order of play.
+/// batch are scanned in order of play. What a chunk said before an error stays known: it is true.
 pub fn scan(
     json: Vec<u8>,
     place: ChunkPlace,
@@ -146,6 +171,66 @@ pub fn scan(
     elements: &mut Elements,
     limits: &ScanLimits,
 ) -> Result<Scan, ScanError> {
-    let _ = (place, kinds, elements, limits);
-    Ok(Scan { json, ..Scan::default() })
+    let page = elements.page_of(place);
+    scan_on_page(json, page, kinds, elements, limits)
+}
+
+/// As [`scan`], for a chunk whose page is known.
+pub(super) fn scan_on_page(
+    json: Vec<u8>,
+    page: u32,
+    kinds: Kinds,
+    elements: &mut Elements,
+    limits: &ScanLimits,
+) -> Result<Scan, ScanError> {
+    check(&json)?;
+    let url_before = elements.page_url(page).map(str::to_owned);
+    match walk_events(&json, page, kinds, elements, limits) {
+        Ok(scan) => Ok(Scan { json, page, page_url: scan.page_url.or(url_before), ..scan }),
+        Err(Stop::Error(error)) => Err(error),
+        Err(Stop::Packed) => {
+            let json = packed::unpack(&json, limits)?;
+            check(&json)?;
+            elements.set_page_url(page, url_before.clone());
+            let scan = walk_events(&json, page, kinds, elements, limits).map_err(|stop| match stop {
+                Stop::Error(error) => error,
+                Stop::Packed => ScanError::NotEvents,
+            })?;
+            let page_url = scan.page_url.or(url_before);
+            Ok(Scan { json, was_packed: true, page, page_url, ..scan })
+        }
+    }
+}
+
+/// Offsets must fit, and text be text.
+fn check(json: &[u8]) -> Result<(), ScanError> {
+    if json.len() >= u32::MAX as usize {
+        return Err(ScanError::TooMuch);
+    }
+    std::str::from_utf8(json).map(|_| ()).map_err(|_| ScanError::NotEvents)
+}
+
+fn walk_events(
+    json: &[u8],
+    page: u32,
+    kinds: Kinds,
+    elements: &mut Elements,
+    limits: &ScanLimits,
+) -> Result<Scan, Stop> {
+    let mut walker = Walker::new(json, page, kinds, elements, limits);
+    walker.run()?;
+    let out = walker.out;
+    Ok(Scan {
+        events: out.events,
+        fields: out.fields,
+        text: out.text,
+        names: out.names.into_rows(),
+        focus: out.focus,
+        page_url_is_own: out.page_url.is_some(),
+        page_url: out.page_url,
+        page_url_field: out.page_url_field,
+        last_url: out.last_url,
+        last_url_field: out.last_url_field,
+        ..Scan::default()
+    })
 }

@@ -1,11 +1,20 @@
 //! One sealed batch under a chain of plugins: each sees what those before it left; the answers are
 //! checked as a whole, and one splice at the end makes the bytes.
 
+mod address;
+mod check;
+mod chunk;
+mod mask;
+mod replace;
+mod view;
+
 use super::edit::{EditFault, Verdict};
 use super::elements::{Element, Elements};
 use super::kind::{Kind, Kinds};
-use super::scan::{ChunkPlace, Scan, ScanError, ScanLimits, scan};
+use super::scan::{ChunkPlace, ScanError, ScanLimits, scan};
 use crate::pipeline::ChunkHead;
+use check::{Call, Plan};
+use chunk::{ChunkState, Dropped};
 
 /// What plugins may do, and how much of it.
 #[derive(Clone, Copy, Debug)]
@@ -88,13 +97,15 @@ pub enum Finished {
         /// Position of that plugin in the chain.
         plugin: usize,
     },
+    /// The splice broke the JSON, which is a fault of ours: nothing of it may be stored.
+    Failed,
 }
 
 /// The chunks of one sealed batch, in order of play, on their way through a chain.
 #[derive(Debug)]
 pub struct Batch {
     elements: Elements,
-    chunks: Vec<(ChunkHead, Scan)>,
+    chunks: Vec<ChunkState>,
     kinds: Kinds,
 }
 
@@ -106,10 +117,12 @@ impl Batch {
 
     /// Adds the next chunk in order of play. After an error the batch is as it was.
     pub fn add(&mut self, head: &ChunkHead, json: Vec<u8>, limits: &ScanLimits) -> Result<(), ScanError> {
+        let known = self.elements.clone();
         let place =
             ChunkPlace { chunk_index: head.key.chunk_index, timestamp_start_ms: head.key.timestamp_start_ms };
-        let scan = scan(json, place, self.kinds, &mut self.elements, limits)?;
-        self.chunks.push((head.clone(), scan));
+        let scan = scan(json, place, self.kinds, &mut self.elements, limits);
+        let scan = scan.inspect_err(|_| self.elements = known)?;
+        self.chunks.push(ChunkState::new(head.clone(), scan, *limits));
         Ok(())
     }
 
@@ -125,43 +138,53 @@ impl Batch {
 
     /// Whether a plugin before dropped this chunk: later ones do not see it.
     pub fn is_dropped(&self, chunk: usize) -> bool {
-        let _ = chunk;
-        false
+        self.chunks.get(chunk).is_some_and(|chunk| chunk.dropped.is_some())
     }
 
-    /// Bytes of text over all chunks, for the plugin's deadline.
+    /// Bytes of text over all chunks that were not dropped, for the plugin's deadline.
     pub fn text_bytes(&self) -> usize {
-        self.chunks.iter().map(|(_, scan)| scan.text.len()).sum()
+        let shown = self.chunks.iter().filter(|chunk| chunk.dropped.is_none());
+        shown.map(|chunk| chunk.scan.text.len()).sum()
     }
 
     /// What a plugin is told of chunk number `chunk`.
     pub fn info(&self, chunk: usize) -> Option<ChunkInfo> {
-        let _ = chunk;
-        None
+        let state = self.chunks.get(chunk)?;
+        let head = &state.head;
+        Some(ChunkInfo {
+            project_id: head.session.project_id.as_str().to_owned(),
+            session_id: head.session.session_id.to_string(),
+            chunk_index: head.key.chunk_index,
+            timestamp_start_ms: head.key.timestamp_start_ms,
+            timestamp_end_ms: head.timestamp_end_ms,
+            event_count: state.event_count(),
+            has_full_snapshot: state.has_full_snapshot(),
+            page_url: self.page_url(chunk),
+        })
     }
 
     /// The fields of `kinds`, as the plugins before left them.
     pub fn view(&self, chunk: usize, kinds: Kinds) -> Option<View> {
-        let _ = (chunk, kinds);
-        None
+        view::view(self.chunks.get(chunk)?, kinds, self.kinds)
     }
 
     /// Where the focus went, three little-endian u32 each.
     pub fn focus(&self, chunk: usize) -> Option<Vec<u8>> {
-        let _ = chunk;
-        None
+        let state = self.chunks.get(chunk)?;
+        let left = state.scan.focus.iter().filter(|change| !state.removed.contains(&change.event));
+        let rows = left.map(|change| [change.event, change.node, u32::from(change.focused)]);
+        Some(rows.flatten().flat_map(u32::to_le_bytes).collect())
     }
 
     /// What is known of an element of the chunk's page.
     pub fn element(&self, chunk: usize, node: u32) -> Option<Element> {
-        let _ = (chunk, node);
-        None
+        self.elements.element(self.chunks.get(chunk)?.scan.page, node)
     }
 
     /// The events as the plugins before left them.
     pub fn events(&self, chunk: usize) -> Option<Vec<u8>> {
-        let _ = chunk;
-        None
+        let state = self.chunks.get(chunk)?;
+        Some(if state.is_as_scanned() { state.scan.json.clone() } else { state.spliced().json })
     }
 
     /// Takes the answer of the plugin at position `plugin` of the chain, which was shown fields of
@@ -174,12 +197,61 @@ impl Batch {
         verdicts: Vec<Verdict>,
         rules: &EditRules,
     ) -> Result<(), EditFault> {
-        let _ = (plugin, kinds, verdicts, rules);
+        let shown: Vec<usize> = (0..self.chunks.len()).filter(|&chunk| !self.is_dropped(chunk)).collect();
+        let mut call = Call::new(self, kinds, *rules, &shown, verdicts.len())?;
+        let mut plans = Vec::with_capacity(shown.len());
+        for (&chunk, verdict) in shown.iter().zip(verdicts) {
+            let plan = call.plan(chunk, verdict).map_err(|kind| EditFault { chunk, kind })?;
+            plans.push(plan);
+        }
+        for (chunk, plan) in shown.into_iter().zip(plans) {
+            self.carry_out(plugin, chunk, plan);
+        }
         Ok(())
     }
 
     /// What the chain made of each chunk, and what is known of the session's elements now.
-    pub fn finish(self) -> (Vec<Finished>, Elements) {
-        (self.chunks.iter().map(|_| Finished::Unchanged).collect(), self.elements)
+    ///
+    /// Later chunks of a page begin with its address as the plugins left it.
+    pub fn finish(mut self) -> (Vec<Finished>, Elements) {
+        for chunk in &self.chunks {
+            if let Some(url) = chunk.last_url() {
+                self.elements.set_page_url(chunk.scan.page, Some(url.to_owned()));
+            }
+        }
+        (self.chunks.into_iter().map(ChunkState::finish).collect(), self.elements)
+    }
+
+    fn carry_out(&mut self, plugin: usize, chunk: usize, plan: Plan) {
+        let Some(state) = self.chunks.get_mut(chunk) else { return };
+        match plan {
+            Plan::Keep => {}
+            Plan::Drop(reason) => state.dropped = Some(Dropped { reason, plugin }),
+            Plan::Change { edited, removed } => {
+                state.edited.extend(edited);
+                if !removed.is_empty() {
+                    state.removed.extend(removed);
+                    state.removed_by = plugin;
+                }
+            }
+            Plan::Replace { scan, replaced } => {
+                state.scan = *scan;
+                state.replaced = Some(replaced);
+                state.edited.clear();
+                state.removed.clear();
+                state.removed_by = plugin;
+            }
+        }
+    }
+
+    /// The page open at a chunk's start: the chunk says, or one of its page before it, or it was known
+    /// before the batch.
+    fn page_url(&self, chunk: usize) -> Option<String> {
+        let state = self.chunks.get(chunk)?;
+        let before = self.chunks.get(..chunk)?.iter().rev();
+        let mut before = before.filter(|before| before.scan.page == state.scan.page);
+        let own = state.own_page_url();
+        let url = own.or_else(|| before.find_map(ChunkState::last_url)).or(state.scan.page_url.as_deref());
+        url.map(str::to_owned)
     }
 }
