@@ -1,0 +1,88 @@
+//! The engine's settings: one set decides what compiled code looks like, and is the same in the service
+//! and in the process that compiles; only where instances live differs.
+
+use std::hash::{Hash, Hasher};
+
+use sha2::{Digest, Sha256};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    WasmBacktraceDetails,
+};
+
+use crate::limits::Limits;
+
+/// Core instances of a component: its module, and those that the component tooling adds.
+const CORE_INSTANCES: u32 = 12;
+/// Memories of a component.
+const MEMORIES: u32 = 2;
+/// Tables of a component.
+const TABLES: u32 = 8;
+/// Elements of a table.
+const TABLE_ELEMENTS: usize = 100_000;
+/// Bytes of an instance's own tables at the host.
+const INSTANCE_BYTES: usize = 1 << 20;
+
+/// For the service: instances in a pool of `concurrency`, started copy-on-write.
+pub(crate) fn pooled(limits: &Limits, concurrency: usize) -> wasmtime::Result<Engine> {
+    let instances = u32::try_from(concurrency.max(1)).unwrap_or(u32::MAX);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(CORE_INSTANCES))
+        .total_memories(instances.saturating_mul(MEMORIES))
+        .total_tables(instances.saturating_mul(TABLES))
+        .max_core_instances_per_component(CORE_INSTANCES)
+        .max_memories_per_component(MEMORIES)
+        .max_tables_per_component(TABLES)
+        .max_core_instance_size(INSTANCE_BYTES)
+        .max_component_instance_size(INSTANCE_BYTES)
+        .max_memory_size(limits.memory_bytes)
+        .table_elements(TABLE_ELEMENTS)
+        // Memory goes back to zero by being given back to the kernel: no page of one tenant stays in a
+        // slot that another gets (wasmtime#14357 is about the scan that would keep some).
+        .linear_memory_keep_resident(0)
+        .table_keep_resident(0)
+        .pagemap_scan(Enabled::No);
+    let mut config = code_config(limits);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    Engine::new(&config)
+}
+
+/// For making a component ready: a few instances, one after another.
+pub(crate) fn on_demand(limits: &Limits) -> wasmtime::Result<Engine> {
+    Engine::new(&code_config(limits))
+}
+
+fn code_config(limits: &Limits) -> Config {
+    let mut config = Config::new();
+    config
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .max_wasm_stack(limits.stack_bytes)
+        .memory_init_cow(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        // The same answer on every machine.
+        .relaxed_simd_deterministic(true)
+        .wasm_memory64(false)
+        // A trace would hold names that a guest chose.
+        .wasm_backtrace_max_frames(None)
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable);
+    config
+}
+
+/// Feeds what the engine says of its compatibility into `digest`.
+pub(crate) fn digest_compatibility(engine: &Engine, digest: &mut Sha256) {
+    engine.precompile_compatibility_hash().hash(&mut DigestHasher(digest));
+}
+
+/// `Hash` writes bytes; all of them count, not the 64 bits at the end.
+struct DigestHasher<'a>(&'a mut Sha256);
+
+impl Hasher for DigestHasher<'_> {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        0
+    }
+}

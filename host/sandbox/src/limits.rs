@@ -1,0 +1,89 @@
+//! What a plugin may use, and where the sandbox keeps its things.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The bounds of one plugin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Wall clock of a call of `process`, whatever the batch's size.
+    pub time_per_batch: Duration,
+    /// More of it for each MiB of the batch's text.
+    pub time_per_mib: Duration,
+    /// Memories and tables of an instance, summed.
+    pub memory_bytes: usize,
+    /// Calls of `info`, `fields`, `focus` and `events` a chunk.
+    pub getter_calls: u32,
+    /// Stack of WebAssembly frames. The calling thread needs about 256 KiB beyond it.
+    pub stack_bytes: usize,
+    /// Log lines kept of a call; further ones are only counted.
+    pub log_lines: u32,
+    /// Size of a component.
+    pub component_bytes: usize,
+    /// Wall clock of `configure`, and of `process` on warm-up text.
+    pub configure_time: Duration,
+    /// CPU time of making a component ready; its wall clock is three times that.
+    pub compile_time: Duration,
+    /// Memory of making a component ready.
+    pub compile_memory_bytes: u64,
+    /// What the host takes from one call, before it allocates for it.
+    pub output_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            time_per_batch: Duration::from_millis(50),
+            time_per_mib: Duration::from_millis(20),
+            memory_bytes: 64 << 20,
+            getter_calls: 8,
+            stack_bytes: 512 << 10,
+            log_lines: 100,
+            component_bytes: 16 << 20,
+            configure_time: Duration::from_secs(2),
+            compile_time: Duration::from_secs(20),
+            compile_memory_bytes: 1 << 30,
+            output_bytes: 32 << 20,
+        }
+    }
+}
+
+impl Limits {
+    /// The wall clock of a call on `text_bytes` of text.
+    pub(crate) fn process_time(&self, text_bytes: usize) -> Duration {
+        let per_mib_nanos = self.time_per_mib.as_nanos();
+        let more_nanos = per_mib_nanos.saturating_mul(text_bytes as u128) >> 20;
+        self.time_per_batch.saturating_add(Duration::from_nanos(more_nanos.try_into().unwrap_or(u64::MAX)))
+    }
+}
+
+/// What a sandbox is made with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where compiled plugins are kept: a directory of the service's own, mode 0700. They hold the
+    /// tenants' plugin configs.
+    pub cache_dir: PathBuf,
+    /// Calls at a time; further ones wait.
+    pub concurrency: usize,
+    /// The bounds of each plugin.
+    pub limits: Limits,
+    /// Compiled code that is kept mapped; the least recently used goes first.
+    pub max_loaded_bytes: usize,
+    /// The executable that is run as `<compiler> compile-plugin`; see [`crate::compile_child`].
+    pub compiler: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_grows_with_the_text() {
+        let limits = Limits::default();
+        assert_eq!(limits.process_time(0), Duration::from_millis(50));
+        assert_eq!(limits.process_time(1 << 19), Duration::from_millis(60));
+        assert_eq!(limits.process_time(10 << 20), Duration::from_millis(250));
+    }
+}

@@ -1,0 +1,302 @@
+//! Loading plugins and calling them.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use replay_core::rrweb::{Batch, Verdict};
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::cache::{Cache, Key};
+use crate::call::{Guest, Linked, StartFailure, show};
+use crate::failure::{FailureKind, LoadError, PluginFailure, SandboxError, Usage};
+use crate::inspect::{inspect, sha256_hex};
+use crate::limits::Settings;
+use crate::loaded::{Loaded, Program};
+use crate::manifest::Manifest;
+use crate::permits::Permits;
+use crate::prepare::{Compiled, compile_in_process};
+use crate::source::ChunkSource;
+use crate::state::{LogLine, State};
+use crate::ticker::Ticker;
+use crate::{child, engine, link};
+
+/// Components that are made ready at a time: each may take `compile_memory_bytes`.
+const COMPILERS: usize = 2;
+
+/// Where plugins run. A handle: clones share everything.
+#[derive(Clone)]
+pub struct Sandbox {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: Settings,
+    engine: Engine,
+    linker: Linker<State>,
+    ticker: Ticker,
+    cache: Cache,
+    loaded: Loaded,
+    calls: Permits,
+    compilers: Permits,
+}
+
+/// A loaded plugin with its config. A handle: its code may be unmapped while it is not called, and is
+/// mapped again when it is.
+#[derive(Clone)]
+pub struct Plugin {
+    sandbox: Sandbox,
+    identity: Arc<Identity>,
+}
+
+struct Identity {
+    key: Key,
+    component: PathBuf,
+    sha256: String,
+    config_json: String,
+    manifest: Arc<Manifest>,
+}
+
+/// What a call came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// One for each chunk that was shown, in order.
+    pub verdicts: Vec<Verdict>,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// Which process makes components ready.
+#[derive(Clone, Copy)]
+enum Compiler {
+    Child,
+    ThisProcess,
+}
+
+impl Sandbox {
+    /// Starts the engine and its clock, and opens the cache.
+    pub fn new(settings: Settings) -> Result<Self, SandboxError> {
+        let failed = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
+        let engine = engine::pooled(&settings.limits, settings.concurrency).map_err(failed)?;
+        let linker = link::linker(&engine).map_err(failed)?;
+        let ticker = Ticker::start(&engine).map_err(SandboxError::Thread)?;
+        let cache = Cache::open(&settings.cache_dir, &engine, &settings.limits)?;
+        let loaded = Loaded::new(settings.max_loaded_bytes);
+        let calls = Permits::new(settings.concurrency);
+        let compilers = Permits::new(COMPILERS);
+        let inner = Inner { settings, engine, linker, ticker, cache, loaded, calls, compilers };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Reads the component, checks that it is the one meant, and makes it ready with its config: out of
+    /// the cache, or by the compiler's process. Blocks, for seconds if it must be compiled. `sha256` is
+    /// hexadecimal.
+    pub fn load(&self, component: &Path, sha256: &str, config_json: &str) -> Result<Plugin, LoadError> {
+        self.load_by(Compiler::Child, component, sha256, config_json)
+    }
+
+    /// As [`Self::load`], but compiles in this process, where a hostile component can take any memory: for
+    /// tools that a plugin's author runs.
+    pub fn load_in_process(
+        &self,
+        component: &Path,
+        sha256: &str,
+        config_json: &str,
+    ) -> Result<Plugin, LoadError> {
+        self.load_by(Compiler::ThisProcess, component, sha256, config_json)
+    }
+
+    /// Removes what is kept of a plugin with this config, on disk too. A handle to it that is still called
+    /// makes it anew.
+    pub fn forget(&self, sha256: &str, config_json: &str) -> Result<(), LoadError> {
+        let key = self.inner.cache.key(&sha256.to_ascii_lowercase(), config_json);
+        self.inner.loaded.remove(&key);
+        self.inner.cache.forget(&key).map_err(|error| LoadError::Cache(error.to_string()))
+    }
+
+    /// Bytes of compiled code that are mapped.
+    pub fn loaded_bytes(&self) -> usize {
+        self.inner.loaded.bytes()
+    }
+
+    fn load_by(
+        &self,
+        compiler: Compiler,
+        component: &Path,
+        sha256: &str,
+        config_json: &str,
+    ) -> Result<Plugin, LoadError> {
+        let sha256 = sha256.to_ascii_lowercase();
+        let key = self.inner.cache.key(&sha256, config_json);
+        let bytes = self.inner.read(component, &sha256)?;
+        let program = match self.inner.program(&key) {
+            Some(program) => program,
+            None => self.inner.make(&key, compiler, bytes, config_json)?,
+        };
+        let identity = Identity {
+            key,
+            component: component.to_owned(),
+            sha256,
+            config_json: config_json.to_owned(),
+            manifest: Arc::clone(&program.manifest),
+        };
+        Ok(Plugin { sandbox: self.clone(), identity: Arc::new(identity) })
+    }
+}
+
+impl Inner {
+    /// The component's bytes, if they are those that are meant.
+    fn read(&self, path: &Path, sha256: &str) -> Result<Vec<u8>, LoadError> {
+        let unreadable = |error| LoadError::Unreadable { path: path.to_owned(), error };
+        let max_bytes = self.settings.limits.component_bytes;
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        let bytes = file.metadata().map_err(unreadable)?.len();
+        if bytes > max_bytes as u64 {
+            return Err(LoadError::TooLarge { bytes, max_bytes });
+        }
+        let mut component = Vec::new();
+        // It may grow while it is read.
+        file.take(max_bytes as u64 + 1).read_to_end(&mut component).map_err(unreadable)?;
+        if component.len() > max_bytes {
+            return Err(LoadError::TooLarge { bytes: component.len() as u64, max_bytes });
+        }
+        let got = sha256_hex(&component);
+        if got != sha256 {
+            return Err(LoadError::Digest { got, wanted: sha256.to_owned() });
+        }
+        Ok(component)
+    }
+
+    /// The plugin, if it is mapped or in the cache.
+    fn program(&self, key: &Key) -> Option<Arc<Program>> {
+        if let Some(program) = self.loaded.get(key) {
+            return Some(program);
+        }
+        let cached = self.cache.find(&self.engine, key)?;
+        let program = Arc::new(Program {
+            linked: Linked::new(self.linker.instantiate_pre(&cached.component).ok()?)?,
+            manifest: Arc::new(cached.manifest),
+            snapshotted: cached.snapshotted,
+            code_bytes: cached.code_bytes,
+        });
+        self.loaded.put(key.clone(), Arc::clone(&program));
+        Some(program)
+    }
+
+    /// Makes the plugin ready and puts it into the cache.
+    fn make(
+        &self,
+        key: &Key,
+        compiler: Compiler,
+        component: Vec<u8>,
+        config_json: &str,
+    ) -> Result<Arc<Program>, LoadError> {
+        // What can be said without a process is said at once.
+        inspect(&component)?;
+        let limits = &self.settings.limits;
+        {
+            let _turn = self.compilers.take();
+            // Whoever had the turn before may have made this very one.
+            if let Some(program) = self.program(key) {
+                return Ok(program);
+            }
+            let compiled: Compiled = match compiler {
+                Compiler::Child => child::compile(&self.settings.compiler, component, config_json, limits)?,
+                Compiler::ThisProcess => compile_in_process(&component, config_json, limits)?,
+            };
+            self.cache.store(key, &compiled)?;
+        }
+        self.program(key).ok_or_else(|| {
+            LoadError::Cache(
+                "what was written cannot be loaded; is the cache on a file system that allows execution, and is \
+                 the compiler of the same version as this program?"
+                    .to_owned(),
+            )
+        })
+    }
+}
+
+impl Plugin {
+    /// What it says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.identity.manifest
+    }
+
+    /// Calls it on a batch: one fresh instance, one call. Blocks, up to twice the time it may take, and
+    /// while all places are taken; for a plain thread. Dropped chunks are not shown.
+    pub fn process(&self, batch: &Arc<Batch>) -> Result<Answer, PluginFailure> {
+        let batch: Arc<dyn ChunkSource> = Arc::<Batch>::clone(batch);
+        self.process_chunks(&batch)
+    }
+
+    /// As [`Self::process`], on chunks from anywhere.
+    pub fn process_chunks(&self, chunks: &Arc<dyn ChunkSource>) -> Result<Answer, PluginFailure> {
+        self.call(chunks, false).0
+    }
+
+    /// As [`Self::process_chunks`], with what it logged: for the plugin's author, as it may hold payload.
+    pub fn process_with_logs(
+        &self,
+        chunks: &Arc<dyn ChunkSource>,
+    ) -> (Result<Answer, PluginFailure>, Vec<LogLine>) {
+        self.call(chunks, true)
+    }
+
+    fn call(
+        &self,
+        chunks: &Arc<dyn ChunkSource>,
+        keep_log: bool,
+    ) -> (Result<Answer, PluginFailure>, Vec<LogLine>) {
+        let inner = &self.sandbox.inner;
+        let Some(program) = self.program() else {
+            return (Err(failure(FailureKind::Load, None, Usage::default())), Vec::new());
+        };
+        let limits = &inner.settings.limits;
+        let mut time = limits.process_time(chunks.text_bytes());
+        if !program.snapshotted {
+            time = time.saturating_add(limits.configure_time);
+        }
+        let _place = inner.calls.take();
+        let _time_passes = inner.ticker.run();
+        let mut guest = match Guest::start(&program.linked, limits, time, keep_log) {
+            Ok(guest) => guest,
+            Err(StartFailure { kind, usage }) => return (Err(failure(kind, None, usage)), Vec::new()),
+        };
+        let said = self.configure_if_needed(&program, &mut guest).and_then(|()| {
+            let said = guest.process(show(Arc::clone(chunks), &program.manifest, limits))?;
+            said.map_err(|code| FailureKind::Error { code: program.manifest.error_code(&code) })
+        });
+        let usage = guest.usage();
+        let result = match said {
+            Ok(verdicts) => Ok(Answer { verdicts, usage }),
+            Err(kind) => Err(failure(kind, guest.last_chunk(), usage)),
+        };
+        (result, guest.store.data_mut().log.take_lines())
+    }
+
+    /// One that could not be snapshotted is configured for each batch; it said yes to this config before.
+    fn configure_if_needed(&self, program: &Program, guest: &mut Guest) -> Result<(), FailureKind> {
+        if program.snapshotted {
+            return Ok(());
+        }
+        match guest.configure(&self.identity.config_json)? {
+            Ok(_) => Ok(()),
+            Err(_) => Err(FailureKind::Load),
+        }
+    }
+
+    /// Mapped, from the cache, or made anew from the component's file.
+    fn program(&self) -> Option<Arc<Program>> {
+        let (inner, identity) = (&self.sandbox.inner, &*self.identity);
+        if let Some(program) = inner.program(&identity.key) {
+            return Some(program);
+        }
+        let component = inner.read(&identity.component, &identity.sha256).ok()?;
+        inner.make(&identity.key, Compiler::Child, component, &identity.config_json).ok()
+    }
+}
+
+fn failure(kind: FailureKind, chunk: Option<usize>, usage: Usage) -> PluginFailure {
+    PluginFailure { kind, chunk, usage }
+}

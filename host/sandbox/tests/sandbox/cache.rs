@@ -1,0 +1,127 @@
+//! Compiled plugins on disk: used when they are whole, made again when they are not.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use replay_core::rrweb::Verdict;
+use replay_sandbox::{LoadError, Plugin, Sandbox, SandboxError, Settings};
+
+use crate::guests::Guest;
+use crate::support::{Room, texts};
+
+fn works(plugin: &Plugin) {
+    assert_eq!(plugin.process_chunks(&texts(&["Drop"])).unwrap().verdicts, [Verdict::Drop(0)]);
+}
+
+/// The same cache, seen by a program that cannot compile.
+fn without_a_compiler(room: &Room) -> Sandbox {
+    Sandbox::new(Settings { compiler: PathBuf::from("/nonexistent"), ..room.settings.clone() }).unwrap()
+}
+
+#[test]
+fn the_second_load_comes_out_of_the_cache() {
+    let room = Room::new();
+    let (path, sha256) = room.write(&Guest::default().build());
+    let first = room.sandbox.load(&path, &sha256, "null").unwrap();
+    works(&first);
+    let reader = without_a_compiler(&room);
+    let second = reader.load(&path, &sha256.to_uppercase(), "null").unwrap();
+    assert_eq!(second.manifest(), first.manifest());
+    works(&second);
+    // Another config is another plugin.
+    assert!(matches!(reader.load(&path, &sha256, "{}"), Err(LoadError::Compiler(_))));
+    assert_eq!(room.cached("cwasm").len(), 1);
+}
+
+#[test]
+fn what_was_tampered_with_is_compiled_again() {
+    let room = Room::new();
+    let (path, sha256) = room.write(&Guest::default().build());
+    works(&room.sandbox.load(&path, &sha256, "null").unwrap());
+    for extension in ["cwasm", "json"] {
+        let file = room.cached(extension).pop().unwrap();
+        let whole = std::fs::read(&file).unwrap();
+        let flipped = |at: usize| {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            bytes
+        };
+        for bytes in
+            [flipped(0), flipped(whole.len() / 2), flipped(whole.len() - 1), whole[..99].to_vec(), vec![]]
+        {
+            std::fs::remove_file(&file).unwrap();
+            std::fs::write(&file, bytes).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+            let reader = without_a_compiler(&room);
+            assert!(
+                matches!(reader.load(&path, &sha256, "null"), Err(LoadError::Compiler(_))),
+                "{extension}"
+            );
+        }
+        let fresh = Sandbox::new(room.settings.clone()).unwrap();
+        works(&fresh.load(&path, &sha256, "null").unwrap());
+        assert!(without_a_compiler(&room).load(&path, &sha256, "null").is_ok());
+    }
+}
+
+#[test]
+fn what_others_could_have_written_is_not_trusted() {
+    let room = Room::new();
+    let (path, sha256) = room.write(&Guest::default().build());
+    room.sandbox.load(&path, &sha256, "null").unwrap();
+    for extension in ["cwasm", "json"] {
+        let file = room.cached(extension).pop().unwrap();
+        for mode in [0o620, 0o602, 0o640] {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert!(without_a_compiler(&room).load(&path, &sha256, "null").is_err(), "{extension} {mode:o}");
+        }
+        // A link to a good file is not the file.
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let elsewhere = file.with_extension("elsewhere");
+        std::fs::rename(&file, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &file).unwrap();
+        assert!(without_a_compiler(&room).load(&path, &sha256, "null").is_err());
+        std::fs::rename(&elsewhere, &file).unwrap();
+        assert!(without_a_compiler(&room).load(&path, &sha256, "null").is_ok());
+    }
+}
+
+#[test]
+fn a_directory_that_others_can_look_into_is_refused() {
+    let room = Room::new();
+    for mode in [0o750, 0o701, 0o777] {
+        let dir = &room.settings.cache_dir;
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert!(matches!(Sandbox::new(room.settings.clone()), Err(SandboxError::CacheDir { .. })));
+    }
+}
+
+#[test]
+fn what_is_not_used_is_let_go_and_comes_back() {
+    let room = Room::with(|settings| settings.max_loaded_bytes = 1);
+    let plugins: Vec<Plugin> = (0..3)
+        .map(|number| {
+            let name = Some(format!("plugin-{number}"));
+            room.load_here(&Guest { name, ..Guest::default() }.build())
+        })
+        .collect();
+    let one = room.sandbox.loaded_bytes();
+    let all: u64 = room.cached("cwasm").iter().map(|file| file.metadata().unwrap().len()).sum();
+    assert!(one > 0 && (one as u64) < all, "{one} of {all}");
+    for plugin in plugins.iter().chain(&plugins) {
+        works(plugin);
+        assert!((room.sandbox.loaded_bytes() as u64) < all);
+    }
+}
+
+#[test]
+fn a_forgotten_plugin_is_gone_from_the_disk() {
+    let room = Room::new();
+    let (path, sha256) = room.write(&Guest::default().build());
+    let plugin = room.sandbox.load(&path, &sha256, "{\"secret\":1}").unwrap();
+    room.sandbox.forget(&sha256, "{\"secret\":1}").unwrap();
+    assert!(room.cached("cwasm").is_empty() && room.cached("json").is_empty());
+    // Its handle makes it anew.
+    works(&plugin);
+    assert_eq!(room.cached("cwasm").len(), 1);
+}
