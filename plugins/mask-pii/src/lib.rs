@@ -1,0 +1,100 @@
+//! Masks what identifies people, wherever it stands in a recording and however it is spelled.
+
+mod config;
+mod patterns;
+mod rules;
+mod scan;
+
+use replay_plugin::matching::Joined;
+use replay_plugin::series::Series;
+use replay_plugin::{Batch, ErrorCode, Field, Kind, Manifest, MaskChar, Plugin};
+
+pub use config::{Config, Pattern};
+pub use rules::Rule;
+
+use patterns::Patterns;
+use scan::Scanner;
+
+/// The plugin. See the README for its options.
+#[derive(Debug)]
+pub struct MaskPii {
+    scanner: Scanner,
+    patterns: Option<Patterns>,
+    kinds: replay_plugin::Kinds,
+    mask: MaskChar,
+}
+
+impl Plugin for MaskPii {
+    type Config = Config;
+
+    fn configure(config: Config) -> Result<Self, String> {
+        config.check()?;
+        Ok(Self {
+            scanner: Scanner::new(&config.kinds),
+            patterns: Patterns::new(&config.patterns)?,
+            kinds: config.field_kinds,
+            mask: config.mask_char,
+        })
+    }
+
+    fn manifest(&self) -> Manifest {
+        Manifest::new("mask-pii", env!("CARGO_PKG_VERSION"))
+            .kinds(self.kinds)
+            .redacts()
+            .config_schema(include_str!("../config.schema.json"))
+    }
+
+    fn process_fields(&self, batch: &Batch<'_>) -> Result<(), ErrorCode> {
+        let joined: Vec<Joined<'_>> = batch.chunks().iter().map(Joined::new).collect();
+        let mut series = Series::new(batch);
+        for chunk in &joined {
+            chunk.search(&self.scanner, &mut |field, range, rule| {
+                if is_at_home(rule, field) {
+                    field.mask_with(range, self.mask);
+                    series.mark(field);
+                }
+            });
+            if let Some(patterns) = &self.patterns {
+                chunk.search(patterns, &mut |field, range, ()| {
+                    field.mask_with(range, self.mask);
+                    series.mark(field);
+                });
+            }
+        }
+        if self.scanner.has(Rule::Token) {
+            batch.fields().filter(|field| is_secret_by_name(*field)).for_each(|field| {
+                field.mask_all_with(self.mask);
+                series.mark(field);
+            });
+        }
+        series.mask(&joined, true, self.mask);
+        Ok(())
+    }
+}
+
+/// Whether a rule says anything in such a field. What looks like a phone or an address in CSS, in a
+/// script or in a drawing's path is a number.
+fn is_at_home(rule: Rule, field: Field<'_>) -> bool {
+    let is_machine_text = matches!(field.kind(), Kind::Style | Kind::Code | Kind::Markup)
+        || matches!(field.name(), "d" | "points" | "viewBox" | "viewbox" | "transform" | "path" | "pathData");
+    match rule {
+        Rule::Email | Rule::Jwt | Rule::Token | Rule::Iban | Rule::Card => true,
+        Rule::Phone | Rule::Ipv4 | Rule::Ipv6 | Rule::UsSsn => !is_machine_text,
+        Rule::Assigned => !matches!(field.kind(), Kind::Style | Kind::Code | Kind::Markup),
+    }
+}
+
+/// Whether the field is the value of a key that names a secret: `{"token": "…"}`, `data-token="…"`.
+fn is_secret_by_name(field: Field<'_>) -> bool {
+    let kinds = [Kind::Network, Kind::Console, Kind::Custom, Kind::Other, Kind::Attribute, Kind::Input];
+    kinds.contains(&field.kind())
+        && !field.name().is_empty()
+        && field.text() != field.name()
+        && rules::token::is_secret_name(field.name().as_bytes())
+        && rules::token::is_secret_value(field.text())
+}
+
+replay_plugin::export!(MaskPii);
+
+#[cfg(test)]
+mod tests;
