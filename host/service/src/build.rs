@@ -8,18 +8,22 @@ use replay_core::codec::{self, Encoding};
 use replay_core::decode::DecodeLimits;
 use replay_core::lifecycle::{Retention, RetentionPolicy};
 use replay_core::pipeline::Limits;
+use replay_core::rrweb::{ElementLimits, ScanLimits};
 use replay_core::time::DAY_MS;
 use replay_embedded::dir::DirCold;
 use replay_embedded::log::{LocalLog, LogSettings};
 use replay_embedded::sqlite::{SqliteDeadLetters, SqliteHot, SqliteSettings};
 use replay_ports::{ColdStore, DeadLetters, Result, Source};
+use replay_sandbox::Sandbox;
 
+use crate::chains::{ChainLimits, ChainProblems, ChainSet, Chains, Loading, any_chain};
 use crate::clock::{Clock, millis, unix_ms};
-use crate::config::{self, DeadLetterPayload, Recompress, Settings, Tenant, Tenants};
+use crate::config::{self, Recompress, Settings, Tenant, Tenants};
 use crate::http::IntakeLimits;
 use crate::lifecycle::{Lifecycle, LifecycleSettings};
 use crate::observe::{LetterLog, Metrics};
-use crate::run::{JobContext, LetterPolicy};
+use crate::replays::Replays;
+use crate::run::JobContext;
 use crate::stores::{Kept, Stores};
 
 /// The local log's topic and only partition, under which its offset is kept.
@@ -31,7 +35,6 @@ pub(crate) struct Parts {
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
-    pub(crate) job_context: JobContext,
     pub(crate) intake_limits: IntakeLimits,
     pub(crate) lifecycle: Arc<Lifecycle>,
     log: Arc<LocalLog>,
@@ -47,6 +50,56 @@ impl Parts {
             Err(error) => tracing::warn!(%error, "cannot remove old segments of the log"),
         }
     }
+}
+
+/// Loads the tenants' chains. Blocks: a component that is not in the cache is compiled.
+pub(crate) fn chains(settings: &Settings) -> std::result::Result<Arc<Chains>, ChainProblems> {
+    let set = chain_set(settings, &mut None)?;
+    Ok(Arc::new(Chains::new(set, chain_limits(settings), encoding(settings))))
+}
+
+/// The same for a reload: `sandbox` is made when a first plugin needs it, and kept.
+pub(crate) fn chain_set(
+    settings: &Settings,
+    kept: &mut Option<Sandbox>,
+) -> std::result::Result<ChainSet, ChainProblems> {
+    if kept.is_none() && any_chain(&settings.tenants) {
+        *kept = Some(sandbox(settings)?);
+    }
+    let loading = Loading {
+        dir: &settings.plugins.dir,
+        revisions: &settings.embedded.dir.join("chains.json"),
+        letters: settings.dead_letters.payload,
+        threads: settings.limits.workers,
+    };
+    ChainSet::load(&settings.tenants, kept.as_ref(), &loading)
+}
+
+/// The sandbox of this process.
+pub(crate) fn sandbox(settings: &Settings) -> std::result::Result<Sandbox, ChainProblems> {
+    let (plugins, limits) = (&settings.plugins, &settings.plugins.limits);
+    let compiler = std::env::current_exe()
+        .map_err(|error| ChainProblems::one(format!("cannot find this program's own file: {error}")))?;
+    let settings = replay_sandbox::Settings {
+        cache_dir: plugins.cache_dir.clone(),
+        concurrency: settings.limits.workers,
+        limits: replay_sandbox::Limits {
+            time_per_batch: limits.time_per_batch,
+            time_per_mib: limits.time_per_mib,
+            memory_bytes: bytes(limits.memory_bytes),
+            getter_calls: limits.getter_calls,
+            stack_bytes: bytes(limits.stack_bytes),
+            log_lines: limits.log_lines,
+            component_bytes: bytes(limits.component_bytes),
+            configure_time: limits.configure_time,
+            compile_time: limits.compile_time,
+            compile_memory_bytes: limits.compile_memory_bytes,
+            output_bytes: bytes(limits.output_bytes),
+        },
+        max_loaded_bytes: bytes(plugins.loaded_bytes),
+        compiler,
+    };
+    Sandbox::new(settings).map_err(|error| ChainProblems::one(format!("the sandbox: {error}")))
 }
 
 /// Opens the stores of the data directory's owner, and builds what uses them. Blocks.
@@ -79,9 +132,9 @@ pub(crate) fn parts(settings: &Settings, clock: Clock) -> Result<Parts> {
     let lifecycle =
         Lifecycle::new(stores.kept.clone(), lifecycle_settings(settings), clock, Arc::clone(&metrics));
     Ok(Parts {
-        tenants: Arc::clone(&tenants),
+        tenants,
         limits: limits(settings),
-        job_context: job_context(settings, tenants),
+
         intake_limits: intake_limits(settings),
         lifecycle: Arc::new(lifecycle),
         log_retention: settings.embedded.log_retention,
@@ -105,6 +158,11 @@ pub(crate) fn open_for_reading(settings: &Settings) -> Result<Kept> {
     })
 }
 
+/// The reader of what is kept.
+pub(crate) fn replays(settings: &Settings, kept: &Kept) -> Replays {
+    Replays::new(Arc::clone(&kept.hot), kept.cold.clone(), decode_limits(settings).max_raw_chunk_bytes)
+}
+
 /// Bounds of one record.
 pub(crate) fn decode_limits(settings: &Settings) -> DecodeLimits {
     let limits = &settings.limits;
@@ -114,6 +172,39 @@ pub(crate) fn decode_limits(settings: &Settings) -> DecodeLimits {
         max_stored_chunk_bytes: bytes(limits.max_stored_chunk_bytes),
         max_ratio: limits.max_ratio,
         max_depth: limits.max_depth as usize,
+    }
+}
+
+/// What chains may cost outside the sandbox.
+pub(crate) fn chain_limits(settings: &Settings) -> ChainLimits {
+    let (plugins, limits) = (&settings.plugins, &settings.limits);
+    ChainLimits {
+        scan: ScanLimits {
+            max_raw_chunk_bytes: bytes(limits.max_raw_chunk_bytes),
+            max_ratio: limits.max_ratio,
+            max_depth: limits.max_depth as usize,
+            max_fields: plugins.max_fields as usize,
+        },
+        elements: ElementLimits { max_bytes: bytes(plugins.elements_bytes) },
+        all_elements_bytes: bytes(plugins.all_elements_bytes),
+        batch_bytes: plugins.batch_bytes,
+        extra_edits: plugins.limits.extra_edits as usize,
+        max_text_bytes: bytes(plugins.limits.output_bytes),
+        max_stored_chunk_bytes: bytes(limits.max_stored_chunk_bytes),
+        breaker_failures: plugins.breaker_failures,
+        breaker_wait: plugins.breaker_wait,
+    }
+}
+
+/// How chunks are stored.
+pub(crate) fn encoding(settings: &Settings) -> Encoding {
+    Encoding {
+        codec: settings.replay.compression,
+        level: level(settings),
+        recompress: match settings.replay.recompress {
+            Recompress::Changed => codec::Recompress::ChangedOnly,
+            Recompress::Always => codec::Recompress::Always,
+        },
     }
 }
 
@@ -157,24 +248,16 @@ fn limits(settings: &Settings) -> Limits {
     }
 }
 
-fn job_context(settings: &Settings, tenants: Arc<Tenants>) -> JobContext {
+/// What the jobs need to know of the config.
+pub(crate) fn job_context(settings: &Settings, tenants: Arc<Tenants>, chains: Arc<Chains>) -> JobContext {
     JobContext {
         threads: settings.limits.workers,
         limits: decode_limits(settings),
-        encoding: Encoding {
-            codec: settings.replay.compression,
-            level: level(settings),
-            recompress: match settings.replay.recompress {
-                Recompress::Changed => codec::Recompress::ChangedOnly,
-                Recompress::Always => codec::Recompress::Always,
-            },
-        },
+        encoding: encoding(settings),
+        chains,
         tenants,
         policy: Arc::new(retention_policy(settings)),
-        letters: LetterPolicy {
-            include: settings.dead_letters.payload == DeadLetterPayload::Include,
-            max_payload_bytes: settings.dead_letters.max_payload_bytes,
-        },
+        max_letter_payload_bytes: settings.dead_letters.max_payload_bytes,
         letter_log: Arc::new(LetterLog::default()),
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::context::Context;
 use super::{CliError, Exit, output};
+use crate::chains::check_components;
 use crate::config;
 
 pub(super) fn check(path: Option<&Path>, schema: bool) -> Result<Exit, CliError> {
@@ -13,7 +14,9 @@ pub(super) fn check(path: Option<&Path>, schema: bool) -> Result<Exit, CliError>
         return Ok(Exit::Done);
     }
     let context = Context::load(path)?;
-    for line in context.settings().describe() {
+    let settings = context.settings();
+    check_components(&settings.tenants, &settings.plugins.dir)?;
+    for line in settings.describe() {
         output::say(&line)?;
     }
     if let Err(lacking) = context.refuse_what_this_build_lacks() {

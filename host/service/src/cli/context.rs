@@ -46,6 +46,7 @@ pub(super) enum Reach {
 /// The operations over stores that this process owns.
 pub(super) struct Own {
     pub(super) ops: Ops,
+    pub(super) replays: Replays,
     _lock: DataLock,
 }
 
@@ -90,6 +91,14 @@ impl Context {
         self.runtime.get().enter()
     }
 
+    /// Work beside the command, until it ends.
+    pub(super) fn spawn(
+        &self,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> tokio::task::JoinHandle<()> {
+        self.runtime.get().spawn(work)
+    }
+
     pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.get().block_on(work)
     }
@@ -114,8 +123,7 @@ impl Context {
         self.refuse_what_this_build_lacks()?;
         let _runtime = self.enter();
         let opened = build::open_for_reading(&self.settings)?;
-        let max_raw_bytes = build::decode_limits(&self.settings).max_raw_chunk_bytes;
-        let replays = Replays::new(Arc::clone(&opened.hot), opened.cold, max_raw_bytes);
+        let replays = build::replays(&self.settings, &opened);
         Ok(Readable { hot: opened.hot, replays, letters: opened.letters })
     }
 
@@ -146,7 +154,8 @@ impl Context {
         };
         let _runtime = self.enter();
         let parts = build::parts(&self.settings, self.clock)?;
-        Ok(Reach::Own(Own { ops: Ops::new(parts.stores, parts.lifecycle), _lock: lock }))
+        let replays = build::replays(&self.settings, &parts.stores.kept);
+        Ok(Reach::Own(Own { ops: Ops::new(parts.stores, parts.lifecycle), replays, _lock: lock }))
     }
 }
 

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use replay_ports::PortError;
 
+use crate::chains::ChainProblems;
 use crate::lock::LockError;
 use crate::replays::ReadError;
 
@@ -83,6 +84,12 @@ impl From<ReadError> for CliError {
             ReadError::Damaged { .. } | ReadError::Lost { .. } => Self::failed(error.to_string()),
             ReadError::NoColdStore => Self::new(Exit::Config, error.to_string()),
         }
+    }
+}
+
+impl From<ChainProblems> for CliError {
+    fn from(problems: ChainProblems) -> Self {
+        Self::new(Exit::Config, problems.to_string())
     }
 }
 

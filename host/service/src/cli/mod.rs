@@ -10,6 +10,10 @@ mod exit;
 mod ingest;
 mod migrate;
 mod output;
+mod plugin;
+mod recorded;
+mod reload;
+mod reprocess;
 mod run;
 mod session;
 mod status;
@@ -57,6 +61,12 @@ enum Command {
     /// Move sessions to the cold store, or see what would move
     #[command(subcommand)]
     Migrate(MigrateCommand),
+    /// Build, look at and try plugins
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
+    /// Configure and compile one plugin; run by the service itself, in a process of its own
+    #[command(hide = true)]
+    CompilePlugin,
     /// Measure decoding, encoding and the whole path on recorded chunks
     Bench(BenchArgs),
     /// Print a completion script for a shell
@@ -105,6 +115,9 @@ struct DemoArgs {
     /// Recorded sessions: one folder a project, with .ndjson files of records
     #[arg(long, value_name = "DIR", default_value = "tests/fixtures/recordings")]
     recordings: PathBuf,
+    /// The components of its plugins: block-url.wasm, mask-inputs.wasm, mask-pii.wasm
+    #[arg(long, value_name = "DIR", default_value = "target/plugins")]
+    plugins: PathBuf,
     /// Where the demo keeps its data; a fresh temporary directory if left out
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -132,6 +145,8 @@ enum SessionCommand {
     Show(SessionArgs),
     /// Write a session's chunks to standard output: one JSON array of events a line, in order of play
     Export(SessionArgs),
+    /// Run the tenant's present chain over stored sessions, hot and cold: how a leak is repaired
+    Reprocess(ReprocessArgs),
     /// Erase a session everywhere, for good
     Erase(EraseArgs),
 }
@@ -163,6 +178,25 @@ struct SessionArgs {
     project: String,
     /// The session
     session: String,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+struct ReprocessArgs {
+    /// The project
+    project: String,
+    /// The session; without it all of the project
+    session: Option<String>,
+    /// Only sessions that were still active at this time: Unix milliseconds, or an age such as 2h or 7d
+    #[arg(long)]
+    since: Option<String>,
+    /// Only sessions that began before this time
+    #[arg(long)]
+    until: Option<String>,
+    /// Only say what would change
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -293,6 +327,9 @@ struct BenchArgs {
     /// A directory of chunks: .ndjson files of records, or .json files of one events array each
     #[arg(long, value_name = "DIR", default_value = "tests/fixtures/recordings")]
     input: PathBuf,
+    /// The components of the shipped plugins, to be measured too
+    #[arg(long, value_name = "DIR", default_value = "target/plugins")]
+    plugins: PathBuf,
     /// Only measures whose name holds this, and what they are compared with
     #[arg(long, default_value = "", value_name = "TEXT")]
     only: String,
@@ -315,6 +352,11 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The compiler's child says how it went by its own code, which nobody but its parent reads.
+fn compiled(code: ExitCode) -> Exit {
+    if code == ExitCode::SUCCESS { Exit::Done } else { Exit::Failed }
+}
+
 impl Cli {
     fn dispatch(self) -> Result<Exit, CliError> {
         let config = self.config.as_deref();
@@ -328,6 +370,7 @@ impl Cli {
                 SessionCommand::List(args) => session::list(config, &args),
                 SessionCommand::Show(args) => session::show(config, &args),
                 SessionCommand::Export(args) => session::export(config, &args),
+                SessionCommand::Reprocess(args) => reprocess::reprocess(config, &args),
                 SessionCommand::Erase(args) => {
                     session::erase(config, &args.project, Some(&args.session), args.yes, args.output.output)
                 }
@@ -347,7 +390,9 @@ impl Cli {
                 MigrateCommand::Plan(args) => migrate::plan(config, args.output),
                 MigrateCommand::Reconcile(args) => migrate::reconcile(config, &args),
             },
-            Command::Bench(args) => bench::bench(&args.input, &args.only, args.seconds, args.output.output),
+            Command::Plugin(command) => command.run(config),
+            Command::CompilePlugin => Ok(compiled(replay_sandbox::compile_child())),
+            Command::Bench(args) => bench::bench(&args),
             Command::Completions { shell } => {
                 clap_complete::generate(
                     shell,

@@ -4,29 +4,43 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use replay_core::identity::ProjectId;
 use replay_core::pipeline::{Ending, StopCause};
+use replay_core::reject::Reason;
+use replay_ports::LetterFilter;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::context::Context;
+use super::reload::reload_on_request;
 use super::{CliError, Exit, Role, output};
 use crate::build::{self, Parts};
+use crate::chains::Chains;
 use crate::http::{self, App, Tokens};
 use crate::lock::{AdminEndpoint, DataLock, Owner};
-use crate::ops::Ops;
+use crate::ops::{FeedBack, Ops};
 use crate::run::{Ended, Handle, Loop};
 
 /// How often the segments of the log are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
+
+/// How often breakers that closed are looked for.
+const RECOVERY: Duration = Duration::from_secs(1);
 
 pub(super) fn run(config: Option<&Path>, roles: &[Role]) -> Result<Exit, CliError> {
     let context = Context::load(config)?;
     context.refuse_what_this_build_lacks()?;
     let _runtime = context.enter();
     let lock = DataLock::acquire(context.data_dir(), "run")?;
+    let chains = build::chains(context.settings())?;
     let parts = build::parts(context.settings(), context.clock())?;
-    context.block_on(serve(&context, roles, lock, parts))
+    let reloads = config.map(|config| {
+        let tenants = context.settings().tenants.clone();
+        reload_on_request(config.to_owned(), Arc::clone(&chains), tenants)
+    });
+    let _reloads = reloads.map(|reloads| context.spawn(reloads));
+    context.block_on(serve(&context, roles, lock, parts, chains))
 }
 
 async fn serve(
@@ -34,6 +48,7 @@ async fn serve(
     roles: &[Role],
     mut lock: DataLock,
     parts: Parts,
+    chains: Arc<Chains>,
 ) -> Result<Exit, CliError> {
     let settings = context.settings();
     let has = |role| roles.contains(&role);
@@ -42,8 +57,8 @@ async fn serve(
     let stop_requested = Arc::new(Notify::new());
 
     let (the_loop, handle) = if has(Role::Ingest) {
-        let (the_loop, handle) =
-            Loop::new(parts.limits, &parts.stores, parts.job_context.clone(), context.clock());
+        let jobs = build::job_context(settings, Arc::clone(&parts.tenants), Arc::clone(&chains));
+        let (the_loop, handle) = Loop::new(parts.limits, &parts.stores, jobs, context.clock());
         (Some(tokio::spawn(the_loop.run())), Some(handle))
     } else {
         (None, None)
@@ -52,6 +67,8 @@ async fn serve(
     let app = Arc::new(App {
         stores: parts.stores.clone(),
         tenants: Arc::clone(&parts.tenants),
+        chains: Arc::clone(&chains),
+        replays: build::replays(settings, &parts.stores.kept),
         handle: handle.clone(),
         metrics: Arc::clone(&parts.metrics),
         ops: Ops::new(parts.stores.clone(), lifecycle),
@@ -76,6 +93,10 @@ async fn serve(
     ];
     let parts = Arc::new(parts);
     let mut tasks = vec![tokio::spawn(prune_log(Arc::clone(&parts)))];
+    if has(Role::Ingest) {
+        let ops = Ops::new(parts.stores.clone(), Arc::clone(&parts.lifecycle));
+        tasks.push(tokio::spawn(feed_back_recovered(ops, chains)));
+    }
     if has(Role::Lifecycle) {
         let (run_every, sweep_every) = (settings.replay.migration.interval, settings.erasure.sweep_interval);
         tasks.push(tokio::spawn(keep_house(parts, run_every, sweep_every)));
@@ -178,6 +199,36 @@ async fn keep_house(parts: Arc<Parts>, run_every: Duration, sweep_every: Duratio
         };
         if let Err(error) = work.await {
             tracing::error!(%error, "a lifecycle run ended early; the next one goes on");
+        }
+    }
+}
+
+/// What a breaker refused while it was open goes through the chain once it has closed.
+async fn feed_back_recovered(ops: Ops, chains: Arc<Chains>) {
+    let mut timer = tokio::time::interval(RECOVERY);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Breakers are closed at the start: what they refused before it may try again.
+    let mut recovered = vec![None];
+    loop {
+        timer.tick().await;
+        recovered.extend(chains.take_recovered().into_iter().map(Some));
+        for project_id in recovered.drain(..) {
+            let project = project_id.as_ref().map_or("all", ProjectId::as_str).to_owned();
+            let filter = LetterFilter { reason: Some(Reason::PluginBreakerOpen), project_id, since_ms: None };
+            let request = FeedBack { filter, limit: usize::MAX, dry_run: false, force: false };
+            match ops.feed_back(&request).await {
+                Ok(report) if report.fed_back + report.left == 0 => {}
+                Ok(report) => tracing::info!(
+                    project,
+                    fed_back = report.fed_back,
+                    left = report.left,
+                    "a plugin works again: what its breaker had refused was fed back"
+                ),
+                Err(error) => tracing::warn!(
+                    project, %error,
+                    "cannot feed back what a breaker refused; `dead-letter replay --reason plugin_breaker_open`"
+                ),
+            }
         }
     }
 }

@@ -61,6 +61,16 @@ impl Settings {
         Self::parse(&name, &bytes, env)
     }
 
+    /// Embedded stores and every default, for commands that need bounds but no config.
+    ///
+    /// # Errors
+    ///
+    /// None that a user could cause.
+    pub fn embedded_defaults() -> Result<Self, ConfigErrors> {
+        let text = "source: {kind: local}\nhot: {kind: sqlite}\ncold: {kind: none}\n";
+        Self::parse("the defaults", text.as_bytes(), &|_| None)
+    }
+
     /// Checks a configuration that is in memory; `name` stands for it in reports.
     ///
     /// # Errors

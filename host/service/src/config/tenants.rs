@@ -242,9 +242,14 @@ fn inherit(
 ) -> Tenant {
     let own_chain = file.plugins.is_some();
     let plugins = file.plugins.clone().unwrap_or_else(|| base.plugins.clone());
-    let redacts = file.redacts.unwrap_or(base.redacts);
+    // What weakens a chain's promises is said beside the chain, in so many words.
+    let (redacts, on_failure, letters) = match own_chain {
+        true => (true, OnPluginFailure::Quarantine, None),
+        false => (base.redacts, base.on_plugin_failure, base.dead_letter_payload),
+    };
+    let redacts = file.redacts.unwrap_or(redacts);
     let inherited_revision = if own_chain { 0 } else { base.chain_revision };
-    let on_plugin_failure = file.on_plugin_failure.unwrap_or(base.on_plugin_failure);
+    let on_plugin_failure = file.on_plugin_failure.unwrap_or(on_failure);
     let mut wrong = |key, message: String, help: &str| {
         problems.add_at(place(node, name, key), &format!("tenants.{name}: {message}"), help);
     };
@@ -260,7 +265,7 @@ fn inherit(
         chain_revision: file.chain_revision.unwrap_or(inherited_revision),
         redacts,
         on_plugin_failure,
-        dead_letter_payload: file.dead_letter_payload.or(base.dead_letter_payload),
+        dead_letter_payload: file.dead_letter_payload.or(letters),
         hot_retention_days: file.hot_retention_days.unwrap_or(base.hot_retention_days),
         cold_retention_days: file.cold_retention_days.unwrap_or(base.cold_retention_days),
         plugins,

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::auth::Tokens;
 use super::{App, error};
 use crate::observe::readiness;
-use crate::ops::FeedBack;
+use crate::ops::{FeedBack, ReprocessScope};
 
 /// Bytes of one admin request: a page of records to ingest.
 const MAX_BODY_BYTES: usize = 128 << 20;
@@ -46,6 +46,7 @@ pub(super) fn routes(token: &str) -> Router<Arc<App>> {
         .route("/stop", post(stop))
         .route("/reconcile", post(reconcile))
         .route("/feed-back", post(feed_back))
+        .route("/reprocess", post(reprocess))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(guard)
 }
@@ -188,6 +189,44 @@ async fn feed_back(
     match request.parse() {
         Some(request) => answer(app.ops.feed_back(&request).await),
         None => error(StatusCode::BAD_REQUEST, "bad_request", "not a reason, or not a project id"),
+    }
+}
+
+/// What `/reprocess` takes.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ReprocessRequest {
+    /// The tenant.
+    pub project_id: String,
+    /// The visit; without it those of the project.
+    pub session_id: Option<String>,
+    /// Only sessions still active at or after this, Unix milliseconds.
+    pub since_ms: Option<u64>,
+    /// Only sessions begun before this, Unix milliseconds.
+    pub until_ms: Option<u64>,
+    /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+impl ReprocessRequest {
+    /// What it names, if it names anything.
+    pub fn scope(&self) -> Option<ReprocessScope> {
+        let project_id = ProjectId::new(&self.project_id)?;
+        Some(match &self.session_id {
+            Some(text) => {
+                ReprocessScope::Session(SessionKey { project_id, session_id: SessionId::parse(text)? })
+            }
+            None => ReprocessScope::Project { project_id, since_ms: self.since_ms, until_ms: self.until_ms },
+        })
+    }
+}
+
+async fn reprocess(
+    State(app): State<Arc<App>>,
+    axum::Json(request): axum::Json<ReprocessRequest>,
+) -> Response {
+    match request.scope() {
+        Some(scope) => answer(app.ops.reprocess(&app.chains, &app.replays, scope, request.dry_run).await),
+        None => error(StatusCode::BAD_REQUEST, "bad_request", "not a project id, or not a session id"),
     }
 }
 

@@ -29,6 +29,6 @@ pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> 
         return error(StatusCode::UNAUTHORIZED, "unauthorized", "a bearer token is needed");
     }
     let status = app.status().await;
-    let text = app.metrics.render(status.as_ref(), &app.stores.source.end_offsets());
+    let text = app.metrics.render(status.as_ref(), &app.stores.source.end_offsets(), &app.chains.totals());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }

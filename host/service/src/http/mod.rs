@@ -19,13 +19,17 @@ use replay_core::pipeline::Status;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
+use crate::chains::Chains;
 use crate::config::Tenants;
 use crate::observe::Metrics;
 use crate::ops::Ops;
+use crate::replays::Replays;
 use crate::run::Handle;
 use crate::stores::Stores;
 
-pub use admin::{EraseRequest, FeedBackRequest, LetterRequest, MigrateRequest, ReconcileRequest};
+pub use admin::{
+    EraseRequest, FeedBackRequest, LetterRequest, MigrateRequest, ReconcileRequest, ReprocessRequest,
+};
 pub use auth::Tokens;
 pub use intake::{Intake, IntakeLimits};
 
@@ -35,6 +39,10 @@ pub struct App {
     pub stores: Stores,
     /// The tenants.
     pub tenants: Arc<Tenants>,
+    /// Their chains.
+    pub chains: Arc<Chains>,
+    /// The reader of stored sessions.
+    pub replays: Replays,
     /// The loop, when this process has the role `ingest`.
     pub handle: Option<Handle>,
     /// Metrics of this process.

@@ -6,6 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use metrics::{Label, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use replay_core::pipeline::{EdgeStatus, Ending, Status};
+use replay_core::rrweb::Kind;
+
+use crate::chains::ChainTotals;
 
 /// What the lifecycle has done since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,7 +71,12 @@ impl Metrics {
     }
 
     /// Everything as text. `end_offsets`: one past the last offset of each partition of the source.
-    pub fn render(&self, status: Option<&Status>, end_offsets: &[(u32, u64)]) -> String {
+    pub fn render(
+        &self,
+        status: Option<&Status>,
+        end_offsets: &[(u32, u64)],
+        chains: &ChainTotals,
+    ) -> String {
         with_local_recorder(&self.recorder, || {
             if let Some(status) = status {
                 record_pipeline(status);
@@ -79,6 +87,7 @@ impl Metrics {
                     .absolute(*count);
             }
             record_lifecycle(&self.lifecycle());
+            record_chains(chains);
         });
         self.handle.render()
     }
@@ -138,6 +147,35 @@ fn record_lifecycle(counts: &LifecycleCounts) {
     if let Some(at_ms) = counts.last_run_at_ms {
         metrics::gauge!("replay_lifecycle_last_run_timestamp_seconds").set(at_ms as f64 / 1_000.0);
     }
+}
+
+/// What chains did. Plugins by their names in the config; no project, and no word of a plugin's own.
+fn record_chains(totals: &ChainTotals) {
+    for (plugin, counts) in &totals.plugins {
+        metrics::counter!("replay_plugin_calls_total", "plugin" => plugin.clone()).absolute(counts.calls);
+        metrics::counter!("replay_plugin_cpu_microseconds_total", "plugin" => plugin.clone())
+            .absolute(u64::try_from(counts.cpu.as_micros()).unwrap_or(u64::MAX));
+        metrics::counter!("replay_plugin_dropped_chunks_total", "plugin" => plugin.clone())
+            .absolute(counts.dropped_chunks);
+        metrics::gauge!("replay_plugin_memory_high_water_bytes", "plugin" => plugin.clone())
+            .set(counts.memory_bytes as f64);
+        for (reason, count) in &counts.failures {
+            metrics::counter!("replay_plugin_failures_total", "plugin" => plugin.clone(), "reason" => *reason)
+                .absolute(*count);
+        }
+        for (level, lines) in ["debug", "info", "warn", "error"].into_iter().zip(counts.log_lines) {
+            metrics::counter!("replay_plugin_log_lines_total", "plugin" => plugin.clone(), "level" => level)
+                .absolute(lines);
+        }
+    }
+    for (kind, count) in Kind::ALL.into_iter().zip(totals.fields) {
+        metrics::counter!("replay_redacted_fields_total", "kind" => kind.as_str()).absolute(count);
+    }
+    metrics::counter!("replay_redacted_bytes_total").absolute(totals.redacted_bytes);
+    metrics::counter!("replay_removed_events_total").absolute(totals.events_removed);
+    metrics::counter!("replay_changed_chunks_total").absolute(totals.chunks_changed);
+    metrics::counter!("replay_plugin_breakers_opened_total").absolute(totals.breakers_opened);
+    metrics::gauge!("replay_plugin_breakers_open").set(totals.breakers_open as f64);
 }
 
 /// The edges by the names that metrics and readiness share.

@@ -3,6 +3,7 @@
 
 mod feed_back;
 mod reports;
+mod reprocess;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::stores::Stores;
 
 pub use feed_back::FeedBack;
 pub use reports::{FedBack, FeedBackReport, IngestReport};
+pub use reprocess::{ReprocessReport, ReprocessScope};
 
 /// Appends under way at a time during `ingest`.
 const APPENDS_AT_A_TIME: usize = 64;

@@ -50,6 +50,13 @@ pub struct SessionRow {
     pub state: State,
 }
 
+impl SessionRow {
+    /// Which session.
+    pub fn session(&self) -> Option<SessionKey> {
+        SessionKey::parse(&format!("{}/{}", self.project_id, self.session_id))
+    }
+}
+
 /// Up to `limit` sessions that match, ascending by project and session, after `after`.
 pub async fn list_sessions(
     replays: &Replays,

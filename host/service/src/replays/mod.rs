@@ -8,5 +8,5 @@
 mod list;
 mod read;
 
-pub use list::list_sessions;
+pub use list::{SessionRow, list_sessions};
 pub use read::{Place, PlayedChunk, ReadError, Replays};

@@ -173,7 +173,7 @@ impl Replays {
     }
 
     /// The bytes of these chunks that are still where they were.
-    async fn fetch(
+    pub(crate) async fn fetch(
         &self,
         session: &SessionKey,
         chunks: &[PlayedChunk],

@@ -6,13 +6,14 @@ use bytes::Bytes;
 use replay_core::codec::Encoding;
 use replay_core::dead_letter::{DeadLetter, LetterId};
 use replay_core::decode::{DecodeLimits, decode};
+use replay_core::identity::SessionKey;
 use replay_core::lifecycle::RetentionPolicy;
 use replay_core::pipeline::{Chunk, ChunkHead, Decoded, Letter, Outcome, Row, Verdict, Work};
 use replay_core::reject::{Reason, Reject, Skip};
-use replay_core::row::{ChunkMeta, ChunkRow};
-use replay_core::winner::{ContentHash, Version};
+use replay_core::row::ChunkRow;
 use replay_ports::{PortError, Source};
 
+use crate::chains::{self, Chains, Treated};
 use crate::clock::unix_ms;
 use crate::config::Tenants;
 use crate::observe::LetterLog;
@@ -33,19 +34,12 @@ pub struct JobContext {
     pub tenants: Arc<Tenants>,
     /// How long what stays where.
     pub policy: Arc<RetentionPolicy>,
-    /// When a dead letter holds the original record.
-    pub letters: LetterPolicy,
+    /// The tenants' chains.
+    pub chains: Arc<Chains>,
+    /// Longest original that a dead letter holds, bytes.
+    pub max_letter_payload_bytes: u64,
     /// Says what became a dead letter, without flooding the log.
     pub letter_log: Arc<LetterLog>,
-}
-
-/// When a dead letter holds the original record, and when only its position.
-#[derive(Clone, Copy, Debug)]
-pub struct LetterPolicy {
-    /// `dead_letters.payload: include`.
-    pub include: bool,
-    /// `dead_letters.max_payload_bytes`.
-    pub max_payload_bytes: u64,
 }
 
 /// A job that costs CPU and touches nothing outside.
@@ -54,8 +48,8 @@ pub(super) fn cpu(context: &JobContext, scratch: &mut Scratch, work: Work<Bytes>
         Work::Decode { received_at_ms, raw } => {
             Outcome::Decoded(decode_job(context, scratch, received_at_ms, &raw))
         }
-        Work::Transform { chunks, .. } => {
-            Outcome::Transformed(chunks.into_iter().map(|chunk| store_as_is(context, chunk)).collect())
+        Work::Transform { session, chunks } => {
+            Outcome::Transformed(transform_job(context, scratch, &session, chunks))
         }
         // The workers send the rest elsewhere; the pipeline takes this for a failed job.
         Work::Insert { .. } | Work::DeadLetter { .. } | Work::CloseLetter { .. } | Work::Commit { .. } => {
@@ -120,8 +114,7 @@ fn decode_job(
     if received_at_ms.saturating_add(kept_ms) < unix_ms() {
         return Decoded::Skip(Skip::Expired);
     }
-    let session =
-        replay_core::identity::SessionKey { project_id: chunk.project_id, session_id: chunk.session_id };
+    let session = SessionKey { project_id: chunk.project_id, session_id: chunk.session_id };
     Decoded::Chunk {
         head: ChunkHead {
             session,
@@ -136,27 +129,27 @@ fn decode_job(
     }
 }
 
-/// What a chain without plugins makes of a chunk.
-fn store_as_is(context: &JobContext, chunk: Chunk<Bytes>) -> Verdict<Bytes> {
-    let Chunk { origin, head, data } = chunk;
-    let chain_revision =
-        context.tenants.of(&head.session.project_id).map_or(0, |tenant| tenant.chain_revision);
-    let content_hash = ContentHash::of(&data);
-    let meta = ChunkMeta {
-        project_id: head.session.project_id,
-        session_id: head.session.session_id,
-        key: head.key,
-        timestamp_end_ms: head.timestamp_end_ms,
-        received_at_ms: origin.received_at_ms,
-        codec: head.codec,
-        data_size: head.data_size,
-        compressed_size: data.len() as u64,
-        event_count: head.event_count,
-        has_full_snapshot: head.has_full_snapshot,
-        version: Version::new(chain_revision, 0, content_hash),
-        content_hash,
+fn transform_job(
+    context: &JobContext,
+    scratch: &mut Scratch,
+    session: &SessionKey,
+    chunks: Vec<Chunk<Bytes>>,
+) -> Vec<Verdict<Bytes>> {
+    // One chain for all of the batch, whatever is reloaded meanwhile.
+    let chain = context.chains.of(&session.project_id);
+    let shown: Vec<_> =
+        chunks.iter().map(|chunk| chains::Chunk { head: &chunk.head, data: &chunk.data }).collect();
+    let treated = context.chains.transform(&chain, session, &shown, scratch);
+    let verdict = |(chunk, treated): (Chunk<Bytes>, Treated)| match treated {
+        Treated::AsItCame | Treated::Changed { .. } => {
+            let Chunk { origin, head, data } = chunk;
+            let row = treated.into_row(head, data, origin.received_at_ms, chain.revision);
+            row.map_or(Verdict::Drop, |ChunkRow { meta, data }| Verdict::Store { meta, data })
+        }
+        Treated::Dropped => Verdict::Drop,
+        Treated::Rejected(reject) => Verdict::Reject(reject),
     };
-    Verdict::Store { meta, data }
+    chunks.into_iter().zip(treated).map(verdict).collect()
 }
 
 async fn write_letter(stores: &Stores, context: &JobContext, letter: Letter<Bytes>) -> Result<(), PortError> {
@@ -171,8 +164,9 @@ async fn write_letter(stores: &Stores, context: &JobContext, letter: Letter<Byte
     let oversized = matches!(letter.reject.reason, Reason::TooLarge | Reason::Bomb);
     // A record that was fed back lies in the source under another position than its letter's name,
     // so the payload stays in the letter.
-    let mut keeps =
-        context.letters.include && !oversized && payload_size <= context.letters.max_payload_bytes;
+    let mut keeps = context.chains.letter_may_hold_payload(letter.project_id.as_ref())
+        && !oversized
+        && payload_size <= context.max_letter_payload_bytes;
     if let Some(replay) = replay_of
         && !keeps
     {

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock::{Clock, millis};
 use crate::stores::Stores;
 
-pub use jobs::{JobContext, LetterPolicy};
+pub use jobs::JobContext;
 use workers::Workers;
 
 /// How long the loop may go without a turn before `/livez` says no.

@@ -4,10 +4,10 @@
 //! chunks, so that a busy machine slows both sides of a ratio. Ratios are medians over the rounds,
 //! printed with the least and the greatest.
 
+mod chains;
 mod migration;
 mod samples;
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use replay_core::codec::{self, Encoding, Recompress, Scratch};
@@ -15,7 +15,8 @@ use replay_core::decode::{DecodeLimits, decode};
 use replay_core::row::Codec;
 use serde::Serialize;
 
-use super::{CliError, Exit, Format, output};
+use super::plugin::tempdir;
+use super::{BenchArgs, CliError, Exit, OutputArgs, output};
 use samples::{Sample, read_samples};
 
 /// One measure; names are part of the contract.
@@ -42,7 +43,8 @@ struct Subject {
     run: Box<dyn FnMut(&Sample) -> usize + Send>,
 }
 
-pub(super) fn bench(input: &Path, only: &str, seconds: f64, format: Format) -> Result<Exit, CliError> {
+pub(super) fn bench(args: &BenchArgs) -> Result<Exit, CliError> {
+    let BenchArgs { input, plugins, only, seconds, output: OutputArgs { output: format } } = args;
     let samples = read_samples(input)?;
     let raw_bytes: usize = samples.iter().map(|sample| sample.raw.len()).sum();
     output::complain(&format!(
@@ -51,10 +53,15 @@ pub(super) fn bench(input: &Path, only: &str, seconds: f64, format: Format) -> R
         raw_bytes as f64 / 1e6,
         samples.iter().map(|sample| sample.member.len()).sum::<usize>() as f64 / 1e6
     ));
+    let cache = tempdir()?;
     let mut subjects = subjects();
-    let references: Vec<_> =
-        subjects.iter().filter(|one| one.name.contains(only)).filter_map(|one| one.against).collect();
-    subjects.retain(|one| one.name.contains(only) || references.contains(&one.name));
+    subjects.extend(chains::subjects(plugins, &cache)?);
+    let references: Vec<_> = subjects
+        .iter()
+        .filter(|one| one.name.contains(only.as_str()))
+        .filter_map(|one| one.against)
+        .collect();
+    subjects.retain(|one| one.name.contains(only.as_str()) || references.contains(&one.name));
     let per_subject = Duration::from_secs_f64(seconds.clamp(0.1, 600.0));
     // On a thread of its own, as the service's workers are.
     let measured =
@@ -63,10 +70,11 @@ pub(super) fn bench(input: &Path, only: &str, seconds: f64, format: Format) -> R
     let mut measures: Vec<Measure> = (0..subjects.len())
         .map(|index| summarise(index, &subjects, &rounds, samples.len(), raw_bytes))
         .collect();
-    if "migrate_session".contains(only) {
+    let _ = std::fs::remove_dir_all(&cache);
+    if "migrate_session".contains(only.as_str()) {
         measures.extend(migration::measure(&samples)?);
     }
-    output::list(&measures, format)?;
+    output::list(&measures, *format)?;
     Ok(Exit::Done)
 }
 

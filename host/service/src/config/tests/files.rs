@@ -64,7 +64,7 @@ fn every_shipped_file_is_good() {
         }
     }
     names.sort();
-    assert_eq!(names, ["embedded.yaml", "replay.yaml"]);
+    assert_eq!(names, ["chains.yaml", "embedded.yaml", "replay.yaml"]);
 }
 
 #[test]

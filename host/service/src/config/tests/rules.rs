@@ -7,9 +7,7 @@ use replay_core::identity::ProjectId;
 use replay_core::row::Codec;
 
 use super::{BASE, bad, good, one, parse};
-use crate::config::{
-    ColdStore, DeadLetterPayload, DeadLetterStore, Hot, OnPluginFailure, ProjectLabel, Settings, Source,
-};
+use crate::config::{ColdStore, DeadLetterStore, Hot, OnPluginFailure, ProjectLabel, Settings, Source};
 
 fn file_with(text: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -199,6 +197,17 @@ fn chains_are_checked() {
     assert!(found(&format!("chain_revision: 1, plugins: {both}")).contains("contradicts `mask_only`"));
     let secret = CHAIN.replace("n: 3", "n: '${MINIO_ROOT_PASSWORD}'");
     assert!(found(&format!("chain_revision: 1, plugins: {secret}")).contains("variables are not filled in"));
+}
+
+#[test]
+fn a_chain_of_its_own_inherits_nothing_that_weakens_it() {
+    let settings = good(&format!(
+        "tenants:\n  defaults: {{plugins: [], redacts: false, on_plugin_failure: pass, dead_letter_payload: include}}\n  \
+         shop: {{chain_revision: 1, plugins: {CHAIN}}}\n"
+    ));
+    let shop = settings.tenants.of(&ProjectId::new("shop").unwrap()).unwrap();
+    assert!(shop.redacts);
+    assert_eq!((shop.on_plugin_failure, shop.dead_letter_payload), (OnPluginFailure::Quarantine, None));
 }
 
 fn tenants(lines: &str) -> Settings {

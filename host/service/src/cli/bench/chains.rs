@@ -1,0 +1,205 @@
+//! What redaction costs: the scan, the splice, sandboxed plugins, and the whole path with them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use replay_core::codec::{Encoding, Recompress, Scratch};
+use replay_core::decode::{DecodeLimits, decode};
+use replay_core::identity::{ChunkKey, ProjectId, SessionId, SessionKey};
+use replay_core::pipeline::ChunkHead;
+use replay_core::row::Codec;
+use replay_core::rrweb::{
+    Batch, Changes, Edit, EditRules, Elements, Finished, Kind, Kinds, Replacement, Verdict,
+};
+use replay_sandbox::Plugin;
+
+use super::Subject;
+use super::samples::Sample;
+use crate::build;
+use crate::chains::{Chain, ChainLimits, ChainSet, Chains, Chunk, Stage};
+use crate::cli::plugin::{production_sandbox, sha256_hex};
+use crate::cli::{CliError, output};
+use crate::config::OnPluginFailure;
+
+/// Of each sixteen fields one is masked.
+const MASK_EVERY: usize = 16;
+
+/// Scan and splice; and, if their components are in `plugins`, the shipped plugins.
+pub(super) fn subjects(plugins: &Path, cache: &Path) -> Result<Vec<Subject>, CliError> {
+    let (settings, sandbox) = production_sandbox(None, cache)?;
+    let limits = build::chain_limits(&settings);
+    let mut subjects = vec![
+        Subject { name: "memchr_walk", against: None, run: Box::new(|sample| strings_in(&sample.raw)) },
+        Subject {
+            name: "scan",
+            against: Some("memchr_walk"),
+            run: Box::new(move |sample| scanned(sample, &limits).map_or(0, |batch| batch.text_bytes())),
+        },
+        Subject {
+            name: "scan_splice",
+            against: Some("memchr_walk"),
+            run: Box::new(move |sample| scanned(sample, &limits).map_or(0, spliced)),
+        },
+    ];
+    let mut loaded = Vec::new();
+    for (name, own) in
+        [("mask-pii", "{}"), ("mask-inputs", "{}"), ("block-url", r#"{"blockUrls": ["/nowhere"]}"#)]
+    {
+        let path = plugins.join(format!("{name}.wasm"));
+        let Ok(component) = std::fs::read(&path) else {
+            output::complain(&format!(
+                "no {}: plugins are not measured; `replay-processor plugin build plugins/{name} --out {}`",
+                path.display(),
+                plugins.display()
+            ));
+            return Ok(subjects);
+        };
+        let sha256 = sha256_hex(&component);
+        let plugin = sandbox.load(&path, &sha256, own);
+        loaded
+            .push((name, plugin.map_err(|error| CliError::failed(format!("{}: {error}", path.display())))?));
+    }
+    let gzip = Encoding { codec: Codec::Gzip, level: 6, recompress: Recompress::ChangedOnly };
+    let zstd = Encoding { codec: Codec::Zstd, level: 3, ..gzip };
+    let one = || vec![loaded[0].clone()];
+    subjects.push(call("sandboxed_mask_pii", Some("scan"), loaded[0].1.clone(), limits));
+    subjects.push(chained("chain_of_1", None, chains(one(), gzip, limits)));
+    subjects.push(chained("chain_of_3", Some("chain_of_1"), chains(loaded.clone(), gzip, limits)));
+    subjects.push(whole_path("path_mask_pii_gzip6", gzip, chains(one(), gzip, limits)));
+    subjects.push(whole_path("path_mask_pii_zstd3", zstd, chains(one(), zstd, limits)));
+    Ok(subjects)
+}
+
+/// The least that anything does which looks at every string: from quote to quote, over escapes.
+fn strings_in(json: &[u8]) -> usize {
+    let (mut rest, mut strings) = (json, 0);
+    while let Some(open) = memchr::memchr(b'"', rest) {
+        rest = rest.get(open + 1..).unwrap_or_default();
+        while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+            let is_escape = rest.get(at) == Some(&b'\\');
+            rest = rest.get(at + 1 + usize::from(is_escape)..).unwrap_or_default();
+            if !is_escape {
+                break;
+            }
+        }
+        strings += 1;
+    }
+    strings
+}
+
+fn scanned(sample: &Sample, limits: &ChainLimits) -> Option<Batch> {
+    let mut batch = Batch::new(Kinds::ALL, Elements::new(limits.elements));
+    batch.add(&head_of(sample), sample.raw.clone(), &limits.scan).ok()?;
+    Some(batch)
+}
+
+fn spliced(mut batch: Batch) -> usize {
+    let kinds: Kinds = [Kind::Text, Kind::Input, Kind::Attribute].into_iter().collect();
+    let Some(view) = batch.view(0, kinds) else { return 0 };
+    let rows = view.index.as_chunks::<32>().0.iter().enumerate().step_by(MASK_EVERY);
+    let edits = rows.map(|(field, row)| {
+        let at = |column: usize| {
+            u32::from_le_bytes(row.as_chunks::<4>().0.get(column).copied().unwrap_or_default())
+        };
+        let field = u32::try_from(field).unwrap_or(u32::MAX);
+        Edit { field, start: 0, end: at(7).saturating_sub(at(6)), replacement: Replacement::Mask('*') }
+    });
+    let change = Verdict::Change(Changes { edits: edits.collect(), remove_events: Vec::new() });
+    let rules = EditRules {
+        allow_replace: false,
+        mask_only: true,
+        extra_edits: 0,
+        max_text_bytes: 0,
+        drop_reasons: 0,
+    };
+    if batch.apply(0, kinds, vec![change], &rules).is_err() {
+        return 0;
+    }
+    batch.finish().0.iter().map(finished_bytes).sum()
+}
+
+fn finished_bytes(finished: &Finished) -> usize {
+    match finished {
+        Finished::Changed { json, .. } => json.len(),
+        Finished::Unchanged | Finished::Dropped { .. } | Finished::Failed => 0,
+    }
+}
+
+/// The call alone, on a batch that is scanned once: a fresh instance, the fields, the verdicts.
+fn call(name: &'static str, against: Option<&'static str>, plugin: Plugin, limits: ChainLimits) -> Subject {
+    let mut known: Vec<(usize, Arc<Batch>)> = Vec::new();
+    let run = move |sample: &Sample| {
+        let place = sample.raw.as_ptr() as usize;
+        let batch = match known.iter().find(|(of, _)| *of == place) {
+            Some((_, batch)) => Arc::clone(batch),
+            None => {
+                let Some(batch) = scanned(sample, &limits).map(Arc::new) else { return 0 };
+                known.push((place, Arc::clone(&batch)));
+                batch
+            }
+        };
+        plugin.process(&batch).map_or(0, |answer| answer.verdicts.len())
+    };
+    Subject { name, against, run: Box::new(run) }
+}
+
+fn chained(name: &'static str, against: Option<&'static str>, chains: Chains) -> Subject {
+    let mut scratch = Scratch::default();
+    let run = move |sample: &Sample| {
+        let (head, data) = (head_of(sample), Bytes::from(sample.member.clone()));
+        transform(&chains, &head, &data, &mut scratch)
+    };
+    Subject { name, against, run: Box::new(run) }
+}
+
+fn whole_path(name: &'static str, encoding: Encoding, chains: Chains) -> Subject {
+    let (mut scratch, limits) = (Scratch::default(), DecodeLimits::default());
+    let run = move |sample: &Sample| {
+        let Ok(chunk) = decode(&sample.record, &limits, &encoding, &mut scratch) else { return 0 };
+        transform(&chains, &head_of(sample), &chunk.data, &mut scratch)
+    };
+    Subject { name, against: Some("gunzip"), run: Box::new(run) }
+}
+
+fn transform(chains: &Chains, head: &ChunkHead, data: &Bytes, scratch: &mut Scratch) -> usize {
+    let chain = chains.of(&head.session.project_id);
+    chains.transform(&chain, &head.session, &[Chunk { head, data }], scratch).len()
+}
+
+fn chains(plugins: Vec<(&'static str, Plugin)>, encoding: Encoding, limits: ChainLimits) -> Chains {
+    let kinds = plugins.iter().fold(Kinds::default(), |kinds, (_, one)| kinds.union(one.manifest().kinds));
+    let stages = plugins.into_iter().map(|(name, plugin)| Stage {
+        name: name.to_owned(),
+        sha256: String::new(),
+        guest: Arc::new(plugin),
+        allow_replace: false,
+        mask_only: false,
+    });
+    let chain = Chain {
+        revision: 1,
+        stages: stages.collect(),
+        kinds,
+        redacts: true,
+        on_failure: OnPluginFailure::Quarantine,
+        letters_hold_payload: false,
+    };
+    Chains::new(ChainSet { defaults: Arc::new(chain), listed: BTreeMap::new() }, limits, encoding)
+}
+
+/// Every sample as the first chunk of a page of one session.
+#[allow(clippy::expect_used, reason = "constants")]
+fn head_of(sample: &Sample) -> ChunkHead {
+    let project_id = ProjectId::new("bench").expect("a project id");
+    let session_id = SessionId::parse("0191f0c4-7e1a-7c3b-9d55-0123456789ab").expect("a session id");
+    ChunkHead {
+        session: SessionKey { project_id, session_id },
+        key: ChunkKey { timestamp_start_ms: 1_700_000_000_000, chunk_index: 0 },
+        timestamp_end_ms: 1_700_000_000_000,
+        event_count: 0,
+        has_full_snapshot: true,
+        data_size: sample.raw.len() as u64,
+        codec: Codec::Gzip,
+    }
+}

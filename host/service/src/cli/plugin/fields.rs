@@ -1,0 +1,95 @@
+//! `plugin fields`: what a plugin would see of recorded chunks, one field a line.
+
+use replay_core::codec::{self, Scratch};
+use replay_core::rrweb::{Batch, ElementLimits, Elements, Kind, Kinds, ScanLimits};
+use serde::Serialize;
+
+use super::FieldsArgs;
+use crate::cli::recorded::{RecordedChunk, read_sessions};
+use crate::cli::{CliError, Exit, output};
+
+/// One field as a plugin sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct FieldLine {
+    pub(super) chunk: usize,
+    pub(super) event: u32,
+    pub(super) node: u32,
+    pub(super) element: u32,
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+    pub(super) text: String,
+}
+
+pub(super) fn fields(args: &FieldsArgs) -> Result<Exit, CliError> {
+    let kinds = kinds_arg(&args.kinds)?;
+    let (sessions, broken) = read_sessions(&args.input)?;
+    for chunks in sessions.values() {
+        let batch = open(chunks, kinds)?;
+        let lines: Vec<FieldLine> =
+            (0..batch.len()).flat_map(|chunk| lines_of(&batch, chunk, kinds)).collect();
+        output::list(&lines, args.output.output)?;
+    }
+    if broken > 0 {
+        output::complain(&format!("{broken} broken records were left out"));
+    }
+    Ok(Exit::Done)
+}
+
+/// A batch of these chunks, with the default bounds.
+pub(super) fn open(chunks: &[RecordedChunk], kinds: Kinds) -> Result<Batch, CliError> {
+    let (mut batch, mut scratch) = (Batch::new(kinds, Elements::new(ELEMENTS)), Scratch::default());
+    for chunk in chunks {
+        let json = codec::decompress(&mut scratch, chunk.head.codec, &chunk.data, SCAN.max_raw_chunk_bytes)
+            .map_err(|error| CliError::failed(error.to_string()))?
+            .to_vec();
+        batch.add(&chunk.head, json, &SCAN).map_err(|error| CliError::failed(error.to_string()))?;
+    }
+    Ok(batch)
+}
+
+const ELEMENTS: ElementLimits = ElementLimits { max_bytes: 64 << 20 };
+
+const SCAN: ScanLimits = ScanLimits {
+    max_raw_chunk_bytes: 128 << 20,
+    max_ratio: codec::DEFAULT_MAX_RATIO,
+    max_depth: 512,
+    max_fields: 2_000_000,
+};
+
+/// The fields of one chunk of a batch.
+pub(super) fn lines_of(batch: &Batch, chunk: usize, kinds: Kinds) -> Vec<FieldLine> {
+    let Some(view) = batch.view(chunk, kinds) else { return Vec::new() };
+    let rows = view.index.as_chunks::<32>().0.iter();
+    rows.map(|row| {
+        let column = |number: usize| {
+            let bytes = row.as_chunks::<4>().0.get(number).copied().unwrap_or_default();
+            u32::from_le_bytes(bytes)
+        };
+        let kind = Kind::ALL.get(column(2) as usize).copied().unwrap_or(Kind::Other);
+        let text = view.text.get(column(6) as usize..column(7) as usize).unwrap_or_default();
+        FieldLine {
+            chunk,
+            event: column(0),
+            node: column(1),
+            element: column(5),
+            kind: kind.as_str(),
+            name: view.names.get(column(3) as usize).cloned().unwrap_or_default(),
+            text: String::from_utf8_lossy(text).into_owned(),
+        }
+    })
+    .collect()
+}
+
+/// Names of kinds; none means all.
+fn kinds_arg(names: &[String]) -> Result<Kinds, CliError> {
+    if names.is_empty() {
+        return Ok(Kinds::ALL);
+    }
+    let kind = |name: &String| {
+        Kind::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| {
+            let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+            CliError::usage(format!("`{name}` is no kind of field; there are {}", known.join(", ")))
+        })
+    };
+    names.iter().map(kind).collect()
+}
