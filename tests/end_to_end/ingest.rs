@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use replay_tests::records::{TestChunk, gzip, recorded, session_id, visits};
+use replay_tests::records::{TestChunk, gzip, recorded, session_id, unbase64, visits};
 use replay_tests::service::{FAST, Service};
 use serde_json::{Value, json};
 
@@ -18,23 +18,6 @@ fn events_of(line: &str) -> Value {
     let mut text = String::new();
     GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
     serde_json::from_str(&text).unwrap()
-}
-
-pub(crate) fn unbase64(text: &str) -> Vec<u8> {
-    let value = |byte: u8| match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' => 62,
-        _ => 63,
-    };
-    let sextets: Vec<u8> = text.bytes().filter(|byte| *byte != b'=').map(value).collect();
-    let group = |group: &[u8]| {
-        let bits =
-            group.iter().fold(0u32, |bits, sextet| bits << 6 | u32::from(*sextet)) << (6 * (4 - group.len()));
-        bits.to_be_bytes()[1..group.len()].to_vec()
-    };
-    sextets.chunks(4).flat_map(group).collect()
 }
 
 #[test]

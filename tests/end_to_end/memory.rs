@@ -5,7 +5,8 @@ use replay_tests::service::Service;
 
 const SESSIONS: u64 = 100_000;
 
-fn resident_mib(pid: u32) -> u64 {
+/// What a process holds in memory.
+pub(crate) fn resident_mib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10

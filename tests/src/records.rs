@@ -79,6 +79,24 @@ pub fn base64(bytes: &[u8]) -> String {
     text
 }
 
+/// The bytes of standard base64 text.
+pub fn unbase64(text: &str) -> Vec<u8> {
+    let value = |byte: u8| match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let sextets: Vec<u8> = text.bytes().filter(|byte| *byte != b'=').map(value).collect();
+    let group = |group: &[u8]| {
+        let bits =
+            group.iter().fold(0u32, |bits, sextet| bits << 6 | u32::from(*sextet)) << (6 * (4 - group.len()));
+        bits.to_be_bytes()[1..group.len()].to_vec()
+    };
+    sextets.chunks(4).flat_map(group).collect()
+}
+
 /// A session id that is the same in every run.
 pub fn session_id(number: u64) -> String {
     uuid::Uuid::from_u128(0x5e55_0000_0000_4000_8000_0000_0000_0000 | u128::from(number)).to_string()

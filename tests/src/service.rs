@@ -57,8 +57,13 @@ pub struct Service {
 impl Service {
     /// Writes the config; nothing runs yet.
     pub fn prepare(dir: &Path, extra: &str) -> Self {
+        Self::prepare_with(dir, &config(dir, extra))
+    }
+
+    /// The same with a config of the test's own.
+    pub fn prepare_with(dir: &Path, config: &str) -> Self {
         std::fs::create_dir_all(dir).unwrap();
-        std::fs::write(dir.join("replay.yaml"), config(dir, extra)).unwrap();
+        std::fs::write(dir.join("replay.yaml"), config).unwrap();
         Self { dir: dir.to_owned(), child: None, api: String::new(), log: Default::default() }
     }
 

@@ -14,6 +14,7 @@ const STAGES: &[Stage] = &[
     ("docs", docs),
     ("dependencies", dependencies),
     ("demo", demo),
+    ("hostile plugins", hostile),
     ("tests", tests),
 ];
 
@@ -62,16 +63,28 @@ fn dependencies() -> Result<(), String> {
 
 /// The demo as nobody watches it; what it prints must hold its promises.
 fn demo() -> Result<(), String> {
-    shell::cargo(&["build", "--package", "replay-processor"])?;
-    let binary = shell::target_dir().join("debug").join("replay-processor");
-    let said = shell::output(&binary.display().to_string(), &["demo"])?;
+    let said = shell::output(&crate::build()?, &["demo"])?;
     println!("{said}");
-    for promise in ["moved to cold", "byte for byte", "dead letters", "compression", "session export"] {
+    for promise in [
+        "moved to cold",
+        "byte for byte",
+        "dead letters",
+        "compression",
+        "session export",
+        "redacted",
+        "before",
+        "after",
+    ] {
         if !said.contains(promise) {
             return Err(format!("the demo does not say `{promise}`"));
         }
     }
     Ok(())
+}
+
+/// A hundred of each in a row.
+fn hostile() -> Result<(), String> {
+    crate::hostile("100")
 }
 
 fn tests() -> Result<(), String> {

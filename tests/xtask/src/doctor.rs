@@ -23,7 +23,7 @@ pub(crate) fn doctor() -> Result<(), String> {
         return Err(format!("this machine lacks:\n  - {}", missing.join("\n  - ")));
     }
     if !shell::target_dir().join("debug/replay-processor").exists() {
-        eprintln!("the first build compiles about 280 crates: 2 to 3 minutes on two cores");
+        eprintln!("the first build compiles about 400 crates: about 5 minutes on two cores");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The recipes of this repository: `cargo xtask demo`, `test`, `ci`, `doctor`. What people run is
+//! The recipes of this repository: `cargo xtask demo`, `test`, `ci`, `soak`, `doctor`. What people run is
 //! what CI runs. No dependencies, so that it starts at once.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to people")]
 
@@ -12,8 +12,12 @@ const HELP: &str = "\
 cargo xtask demo      build what it needs and play recorded sessions through a real service
 cargo xtask test      every test that needs no server
 cargo xtask ci        all that must hold before a change lands
+cargo xtask soak      hostile plugins, a thousand of each in a row
 cargo xtask doctor    look at compiler, C compiler and disk
 cargo xtask rebuild   how long a build takes after touching one file of the command line";
+
+/// The plugins that this repository ships: folders of `plugins/`.
+const PLUGINS: [&str; 3] = ["mask-pii", "mask-inputs", "block-url"];
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
@@ -24,6 +28,7 @@ fn main() -> ExitCode {
         Some("test") => test(&rest),
         Some("ci") => ci::ci(),
         Some("doctor") => doctor::doctor(),
+        Some("soak") => soak(),
         Some("rebuild") => rebuild(),
         Some(other) => Err(format!("there is no recipe `{other}`\n\n{HELP}")),
         None => {
@@ -42,19 +47,31 @@ fn main() -> ExitCode {
 
 fn demo(rest: &[String]) -> Result<(), String> {
     doctor::doctor()?;
-    shell::cargo(&["build", "--package", "replay-processor"])?;
-    let binary = shell::target_dir().join("debug").join("replay-processor");
+    let binary = build()?;
     let mut args = vec!["demo"];
     args.extend(rest.iter().map(String::as_str));
-    shell::run(&binary.display().to_string(), &args)
+    shell::run(&binary, &args)
+}
+
+/// The service, and with it the plugins that this repository ships, as their author would build them.
+/// Answers where the binary lies.
+fn build() -> Result<String, String> {
+    shell::cargo(&["build", "--package", "replay-processor"])?;
+    let binary = shell::target_dir().join("debug").join("replay-processor").display().to_string();
+    let out = shell::target_dir().join("plugins").display().to_string();
+    for plugin in PLUGINS {
+        let dir = shell::root().join("plugins").join(plugin).display().to_string();
+        shell::run(&binary, &["plugin", "build", &dir, "--out", &out])?;
+    }
+    Ok(binary)
 }
 
 /// The end-to-end crate last: its closing line is the one that counts.
 fn test(rest: &[String]) -> Result<(), String> {
     doctor::doctor()?;
     let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
-    // The tests start the real binary.
-    shell::cargo(&["build", "--package", "replay-processor"])?;
+    // The tests start the real binary, and give it real plugins.
+    build()?;
     shell::cargo(&[
         "test",
         "--workspace",
@@ -67,6 +84,17 @@ fn test(rest: &[String]) -> Result<(), String> {
         "--tests",
     ])?;
     shell::cargo(&[&["test", "--package", "replay-tests", "--tests"], rest.as_slice()].concat())
+}
+
+/// Every hostile plugin a thousand times; the tests try each a few times, the gate a hundred.
+fn soak() -> Result<(), String> {
+    hostile("1000")
+}
+
+fn hostile(rounds: &str) -> Result<(), String> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let args = ["test", "--package", "replay-sandbox", "--test", "sandbox", "--test", "resident"];
+    shell::run_with_env(&cargo, &args, &[("SANDBOX_ROUNDS", rounds)])
 }
 
 fn rebuild() -> Result<(), String> {
