@@ -70,7 +70,7 @@ pub fn inspect(component: &[u8]) -> Result<Inspection, LoadError> {
 }
 
 /// Lower-case hexadecimal.
-pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(Sha256::digest(bytes).as_slice())
 }
 

@@ -30,7 +30,7 @@ mod wit;
 
 pub use child::compile_child;
 pub use failure::{FailureKind, LoadError, PluginFailure, SandboxError, Stage, Usage};
-pub use inspect::{Inspection, inspect};
+pub use inspect::{Inspection, inspect, sha256_hex};
 pub use limits::{Limits, Settings};
 pub use manifest::Manifest;
 pub use prepare::{Compiled, compile_in_process};

@@ -52,13 +52,17 @@ impl Parts {
     }
 }
 
-/// Loads the tenants' chains. Blocks: a component that is not in the cache is compiled.
-pub(crate) fn chains(settings: &Settings) -> std::result::Result<Arc<Chains>, ChainProblems> {
-    let set = chain_set(settings, &mut None)?;
+/// Loads the tenants' chains. Blocks: a component that is not in the cache is compiled. `sandbox` is made
+/// when a first plugin needs it, and kept for a reload: one engine and one pool serve a process.
+pub(crate) fn chains(
+    settings: &Settings,
+    sandbox: &mut Option<Sandbox>,
+) -> std::result::Result<Arc<Chains>, ChainProblems> {
+    let set = chain_set(settings, sandbox)?;
     Ok(Arc::new(Chains::new(set, chain_limits(settings), encoding(settings))))
 }
 
-/// The same for a reload: `sandbox` is made when a first plugin needs it, and kept.
+/// The same without what runs them, for a reload.
 pub(crate) fn chain_set(
     settings: &Settings,
     kept: &mut Option<Sandbox>,

@@ -8,8 +8,9 @@ mod payload;
 use bytes::Bytes;
 
 use crate::codec::{DEFAULT_MAX_RATIO, Encoding, Scratch};
-use crate::identity::{ChunkKey, ProjectId, SessionId};
+use crate::identity::{ChunkKey, ProjectId, SessionId, SessionKey};
 use crate::json::JsonFault;
+use crate::pipeline::ChunkHead;
 use crate::record::{Envelope, record_fault};
 use crate::reject::{Reason, Reject};
 use crate::row::Codec;
@@ -67,6 +68,22 @@ pub struct Decoded {
     pub content_hash: ContentHash,
     /// Whether `data` is what arrived, byte for byte.
     pub kept_verbatim: bool,
+}
+
+impl Decoded {
+    /// What the pipeline knows of it, and its compressed form.
+    pub fn into_head(self) -> (ChunkHead, Bytes) {
+        let head = ChunkHead {
+            session: SessionKey { project_id: self.project_id, session_id: self.session_id },
+            key: self.key,
+            timestamp_end_ms: self.timestamp_end_ms,
+            event_count: self.event_count,
+            has_full_snapshot: self.has_full_snapshot,
+            data_size: self.data_size,
+            codec: self.codec,
+        };
+        (head, self.data)
+    }
 }
 
 /// Why a record cannot be stored, and whose it is as far as could be read.

@@ -55,15 +55,7 @@ fn read(line: &str) -> Recorded {
     let keep = Encoding { codec: Codec::Gzip, level: 1, recompress: Recompress::ChangedOnly };
     let mut scratch = Scratch::new();
     let chunk = decode(line.as_bytes(), &DecodeLimits::default(), &keep, &mut scratch).unwrap();
-    let json = decompress(&mut scratch, chunk.codec, &chunk.data, 8 << 20).unwrap().to_vec();
-    let head = ChunkHead {
-        session: SessionKey { project_id: chunk.project_id, session_id: chunk.session_id },
-        key: chunk.key,
-        timestamp_end_ms: chunk.timestamp_end_ms,
-        event_count: chunk.event_count,
-        has_full_snapshot: chunk.has_full_snapshot,
-        data_size: chunk.data_size,
-        codec: chunk.codec,
-    };
+    let (head, data) = chunk.into_head();
+    let json = decompress(&mut scratch, head.codec, &data, 8 << 20).unwrap().to_vec();
     Recorded { head, json }
 }

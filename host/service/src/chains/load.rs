@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use replay_core::identity::ProjectId;
 use replay_core::rrweb::Kinds;
-use replay_sandbox::Sandbox;
-use sha2::{Digest, Sha256};
+use replay_sandbox::{Sandbox, sha256_hex};
 
 use super::revisions::Revisions;
 use super::{Chain, ChainSet, Guest, Stage, letters_hold_payload};
@@ -50,8 +49,7 @@ pub fn check_components(tenants: &Tenants, dir: &Path) -> Result<(), ChainProble
         let path = component_path(dir, &plugin.name);
         let problem = match std::fs::read(&path) {
             Ok(component) => {
-                let sha256: String =
-                    Sha256::digest(component).iter().map(|byte| format!("{byte:02x}")).collect();
+                let sha256 = sha256_hex(&component);
                 (sha256 != plugin.sha256).then(|| {
                     format!(
                         "its sha256 is {sha256}, the config wants {}; pin what was reviewed",

@@ -181,21 +181,15 @@ impl Chains {
     /// already must not go because a plugin failed on it.
     #[must_use]
     pub fn for_repair(&self) -> Self {
-        let (limits, set) = (self.limits, self.set());
+        let set = self.set();
         let telling = |chain: &Arc<Chain>| {
             Arc::new(Chain { on_failure: OnPluginFailure::Quarantine, ..Chain::clone(chain) })
         };
-        Self {
-            current: RwLock::new(Arc::new(ChainSet {
-                defaults: telling(&set.defaults),
-                listed: set.listed.iter().map(|(id, chain)| (id.clone(), telling(chain))).collect(),
-            })),
-            tables: Tables::new(limits.elements, limits.all_elements_bytes),
-            breakers: Breakers::new(limits.breaker_failures, limits.breaker_wait),
-            counts: ChainCounts::default(),
-            limits,
-            encoding: self.encoding,
-        }
+        let telling = ChainSet {
+            defaults: telling(&set.defaults),
+            listed: set.listed.iter().map(|(id, chain)| (id.clone(), telling(chain))).collect(),
+        };
+        Self::new(telling, self.limits, self.encoding)
     }
 }
 

@@ -73,11 +73,10 @@ fn stage(reply: impl Fn(usize, &Batch) -> Reply + Send + Sync + 'static) -> Stag
 fn mask_all(batch: &Batch) -> Reply {
     let edits = |chunk| {
         let view = batch.view(chunk, Kinds::ALL).unwrap();
-        let rows = view.index.as_chunks::<32>().0.iter().enumerate();
-        rows.map(|(field, row)| {
-            let at = |column: usize| u32::from_le_bytes(row.as_chunks::<4>().0[column]);
+        let rows = view.rows().enumerate();
+        rows.map(|(field, [.., start, end])| {
             let replacement = Replacement::Mask('*');
-            Edit { field: field as u32, start: 0, end: at(7) - at(6), replacement }
+            Edit { field: field as u32, start: 0, end: end - start, replacement }
         })
         .collect()
     };

@@ -88,17 +88,8 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
 
 fn chunk_of(record: &[u8], scratch: &mut Scratch) -> Option<RecordedChunk> {
     let keep = Encoding { codec: Codec::Gzip, level: 1, recompress: Recompress::ChangedOnly };
-    let chunk = decode(record, &DecodeLimits::default(), &keep, scratch).ok()?;
-    let head = ChunkHead {
-        session: SessionKey { project_id: chunk.project_id, session_id: chunk.session_id },
-        key: chunk.key,
-        timestamp_end_ms: chunk.timestamp_end_ms,
-        event_count: chunk.event_count,
-        has_full_snapshot: chunk.has_full_snapshot,
-        data_size: chunk.data_size,
-        codec: chunk.codec,
-    };
-    Some(RecordedChunk { head, data: chunk.data })
+    let (head, data) = decode(record, &DecodeLimits::default(), &keep, scratch).ok()?.into_head();
+    Some(RecordedChunk { head, data })
 }
 
 /// A record around an events array; `None` for a file that holds something else.

@@ -12,14 +12,17 @@ use crate::chains::Chains;
 use crate::config::{Settings, Tenants};
 
 /// Waits for SIGHUP, for ever.
-pub(super) async fn reload_on_request(config: PathBuf, chains: Arc<Chains>, tenants: Tenants) {
+pub(super) async fn reload_on_request(
+    config: PathBuf,
+    chains: Arc<Chains>,
+    tenants: Tenants,
+    mut sandbox: Option<Sandbox>,
+) {
     let tenants = Arc::new(tenants);
     let mut requests = match signal(SignalKind::hangup()) {
         Ok(requests) => requests,
         Err(error) => return tracing::error!(%error, "cannot listen for SIGHUP: chains need a restart"),
     };
-    // Made by the first reload that needs it: the compiled plugins of the start stay where they are.
-    let mut sandbox = None;
     while requests.recv().await.is_some() {
         tracing::info!("reading the tenants' chains anew");
         let (config, chains, tenants) = (config.clone(), Arc::clone(&chains), Arc::clone(&tenants));

@@ -33,11 +33,12 @@ pub(super) fn run(config: Option<&Path>, roles: &[Role]) -> Result<Exit, CliErro
     context.refuse_what_this_build_lacks()?;
     let _runtime = context.enter();
     let lock = DataLock::acquire(context.data_dir(), "run")?;
-    let chains = build::chains(context.settings())?;
+    let mut sandbox = None;
+    let chains = build::chains(context.settings(), &mut sandbox)?;
     let parts = build::parts(context.settings(), context.clock())?;
     let reloads = config.map(|config| {
         let tenants = context.settings().tenants.clone();
-        reload_on_request(config.to_owned(), Arc::clone(&chains), tenants)
+        reload_on_request(config.to_owned(), Arc::clone(&chains), tenants, sandbox)
     });
     let _reloads = reloads.map(|reloads| context.spawn(reloads));
     context.block_on(serve(&context, roles, lock, parts, chains))

@@ -8,7 +8,7 @@ use replay_core::dead_letter::{DeadLetter, LetterId};
 use replay_core::decode::{DecodeLimits, decode};
 use replay_core::identity::SessionKey;
 use replay_core::lifecycle::RetentionPolicy;
-use replay_core::pipeline::{Chunk, ChunkHead, Decoded, Letter, Outcome, Row, Verdict, Work};
+use replay_core::pipeline::{Chunk, Decoded, Letter, Outcome, Row, Verdict, Work};
 use replay_core::reject::{Reason, Reject, Skip};
 use replay_core::row::ChunkRow;
 use replay_ports::{PortError, Source};
@@ -114,19 +114,8 @@ fn decode_job(
     if received_at_ms.saturating_add(kept_ms) < unix_ms() {
         return Decoded::Skip(Skip::Expired);
     }
-    let session = SessionKey { project_id: chunk.project_id, session_id: chunk.session_id };
-    Decoded::Chunk {
-        head: ChunkHead {
-            session,
-            key: chunk.key,
-            timestamp_end_ms: chunk.timestamp_end_ms,
-            event_count: chunk.event_count,
-            has_full_snapshot: chunk.has_full_snapshot,
-            data_size: chunk.data_size,
-            codec: chunk.codec,
-        },
-        data: chunk.data,
-    }
+    let (head, data) = chunk.into_head();
+    Decoded::Chunk { head, data }
 }
 
 fn transform_job(

@@ -63,6 +63,20 @@ pub struct View {
     pub names: Vec<String>,
 }
 
+impl View {
+    /// The rows of the index: event, node, kind, name, page, element, start, end.
+    pub fn rows(&self) -> impl Iterator<Item = [u32; 8]> + '_ {
+        let columns = |row: &[u8; 32]| {
+            let mut columns = [0; 8];
+            for (column, bytes) in columns.iter_mut().zip(row.as_chunks::<4>().0) {
+                *column = u32::from_le_bytes(*bytes);
+            }
+            columns
+        };
+        self.index.as_chunks::<32>().0.iter().map(columns)
+    }
+}
+
 /// What a chain redacted in a chunk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Redactions {

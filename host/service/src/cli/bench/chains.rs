@@ -13,21 +13,26 @@ use replay_core::row::Codec;
 use replay_core::rrweb::{
     Batch, Changes, Edit, EditRules, Elements, Finished, Kind, Kinds, Replacement, Verdict,
 };
-use replay_sandbox::Plugin;
+use replay_sandbox::{Plugin, sha256_hex};
 
 use super::Subject;
 use super::samples::Sample;
 use crate::build;
 use crate::chains::{Chain, ChainLimits, ChainSet, Chains, Chunk, Stage};
-use crate::cli::plugin::{production_sandbox, sha256_hex};
+use crate::cli::plugin::production_sandbox;
 use crate::cli::{CliError, output};
 use crate::config::OnPluginFailure;
 
 /// Of each sixteen fields one is masked.
 const MASK_EVERY: usize = 16;
 
-/// Scan and splice; and, if their components are in `plugins`, the shipped plugins.
-pub(super) fn subjects(plugins: &Path, cache: &Path) -> Result<Vec<Subject>, CliError> {
+/// The measures that need the shipped plugins.
+const OF_PLUGINS: [&str; 5] =
+    ["sandboxed_mask_pii", "chain_of_1", "chain_of_3", "path_mask_pii_gzip6", "path_mask_pii_zstd3"];
+
+/// Scan and splice; and, if one of them is asked for by `only` and their components are in `plugins`, the
+/// shipped plugins, which are compiled for it.
+pub(super) fn subjects(plugins: &Path, cache: &Path, only: &str) -> Result<Vec<Subject>, CliError> {
     let (settings, sandbox) = production_sandbox(None, cache)?;
     let limits = build::chain_limits(&settings);
     let mut subjects = vec![
@@ -43,6 +48,9 @@ pub(super) fn subjects(plugins: &Path, cache: &Path) -> Result<Vec<Subject>, Cli
             run: Box::new(move |sample| scanned(sample, &limits).map_or(0, spliced)),
         },
     ];
+    if !OF_PLUGINS.iter().any(|name| name.contains(only)) {
+        return Ok(subjects);
+    }
     let mut loaded = Vec::new();
     for (name, own) in
         [("mask-pii", "{}"), ("mask-inputs", "{}"), ("block-url", r#"{"blockUrls": ["/nowhere"]}"#)]
@@ -98,13 +106,10 @@ fn scanned(sample: &Sample, limits: &ChainLimits) -> Option<Batch> {
 fn spliced(mut batch: Batch) -> usize {
     let kinds: Kinds = [Kind::Text, Kind::Input, Kind::Attribute].into_iter().collect();
     let Some(view) = batch.view(0, kinds) else { return 0 };
-    let rows = view.index.as_chunks::<32>().0.iter().enumerate().step_by(MASK_EVERY);
-    let edits = rows.map(|(field, row)| {
-        let at = |column: usize| {
-            u32::from_le_bytes(row.as_chunks::<4>().0.get(column).copied().unwrap_or_default())
-        };
+    let rows = view.rows().enumerate().step_by(MASK_EVERY);
+    let edits = rows.map(|(field, [.., start, end])| {
         let field = u32::try_from(field).unwrap_or(u32::MAX);
-        Edit { field, start: 0, end: at(7).saturating_sub(at(6)), replacement: Replacement::Mask('*') }
+        Edit { field, start: 0, end: end.saturating_sub(start), replacement: Replacement::Mask('*') }
     });
     let change = Verdict::Change(Changes { edits: edits.collect(), remove_events: Vec::new() });
     let rules = EditRules {

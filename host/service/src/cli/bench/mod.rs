@@ -55,7 +55,7 @@ pub(super) fn bench(args: &BenchArgs) -> Result<Exit, CliError> {
     ));
     let cache = tempdir()?;
     let mut subjects = subjects();
-    subjects.extend(chains::subjects(plugins, &cache)?);
+    subjects.extend(chains::subjects(plugins, &cache, only)?);
     let references: Vec<_> = subjects
         .iter()
         .filter(|one| one.name.contains(only.as_str()))

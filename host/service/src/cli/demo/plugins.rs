@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use replay_sandbox::sha256_hex;
+
 use super::key_of;
 use crate::cli::CliError;
-use crate::cli::plugin::sha256_hex;
 
 /// The components that the demo's chains are made of.
 pub(super) struct Plugins {

@@ -107,10 +107,8 @@ fn compile(crate_dir: &Path) -> Result<PathBuf, CliError> {
 }
 
 fn componentize(core: &[u8]) -> Result<Vec<u8>, CliError> {
-    let encoded = ComponentEncoder::default().validate(true).module(core).and_then(|encoder| {
-        let mut encoder = encoder;
-        encoder.encode()
-    });
+    let encoded =
+        ComponentEncoder::default().validate(true).module(core).and_then(|mut encoder| encoder.encode());
     encoded.map_err(|error| {
         CliError::failed(format!(
             "the module is no plugin: {error:#}; does it depend on `replay-plugin` and export a plugin?"

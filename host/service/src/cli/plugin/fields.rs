@@ -59,25 +59,20 @@ const SCAN: ScanLimits = ScanLimits {
 /// The fields of one chunk of a batch.
 pub(super) fn lines_of(batch: &Batch, chunk: usize, kinds: Kinds) -> Vec<FieldLine> {
     let Some(view) = batch.view(chunk, kinds) else { return Vec::new() };
-    let rows = view.index.as_chunks::<32>().0.iter();
-    rows.map(|row| {
-        let column = |number: usize| {
-            let bytes = row.as_chunks::<4>().0.get(number).copied().unwrap_or_default();
-            u32::from_le_bytes(bytes)
-        };
-        let kind = Kind::ALL.get(column(2) as usize).copied().unwrap_or(Kind::Other);
-        let text = view.text.get(column(6) as usize..column(7) as usize).unwrap_or_default();
+    let lines = view.rows().map(|[event, node, kind, name, _, element, start, end]| {
+        let kind = Kind::ALL.get(kind as usize).copied().unwrap_or(Kind::Other);
+        let text = view.text.get(start as usize..end as usize).unwrap_or_default();
         FieldLine {
             chunk,
-            event: column(0),
-            node: column(1),
-            element: column(5),
+            event,
+            node,
+            element,
             kind: kind.as_str(),
-            name: view.names.get(column(3) as usize).cloned().unwrap_or_default(),
+            name: view.names.get(name as usize).cloned().unwrap_or_default(),
             text: String::from_utf8_lossy(text).into_owned(),
         }
-    })
-    .collect()
+    });
+    lines.collect()
 }
 
 /// Names of kinds; none means all.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub(super) use test::{production_sandbox, tempdir};
 
 use clap::{Args, Subcommand};
-use sha2::{Digest, Sha256};
+use replay_sandbox::sha256_hex;
 
 use super::{CliError, Exit, OutputArgs};
 
@@ -97,10 +97,6 @@ impl PluginCommand {
             Self::Test(args) => test::test(config, &args),
         }
     }
-}
-
-pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read_component(path: &Path) -> Result<Vec<u8>, CliError> {
