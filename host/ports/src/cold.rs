@@ -1,6 +1,7 @@
 //! The cold store: one object a session, written under conditions.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -52,4 +53,16 @@ pub trait ColdStore: Send + Sync {
 
     /// A page of objects whose key starts with `prefix`, ascending, after the key `after`.
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<ObjectHead>>;
+
+    /// Whether [`ColdStore::put`] holds its precondition against writers that race it. A store that does
+    /// not (it only looks beforehand) is for write-once objects: each move writes one of its own.
+    fn conditional_writes(&self) -> bool {
+        true
+    }
+
+    /// Aborts uploads of our own keys that began longer than this ago and were left by writers that
+    /// died; returns how many. A store without such uploads has nothing to do.
+    async fn sweep_uploads(&self, _older_than: Duration) -> Result<u64> {
+        Ok(0)
+    }
 }

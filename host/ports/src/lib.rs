@@ -6,12 +6,14 @@
 mod cold;
 mod dead_letters;
 mod error;
+mod finding;
 mod hot;
 mod source;
 
 pub use cold::{ColdStore, ObjectHead, ObjectTag, Precondition, PutOutcome};
 pub use dead_letters::{DeadLetters, LetterFilter};
 pub use error::{Disposition, PortError, Result};
+pub use finding::{Finding, Verdict};
 pub use hot::{ArchiveFilter, AuditEntry, HotStore, InsertReport, SessionAge, SessionFilter, SessionSummary};
 pub use source::{Source, SourceEvent, SourceRecord};
 

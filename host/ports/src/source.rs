@@ -83,4 +83,8 @@ pub trait Source: Send + Sync {
 
     /// One past the last offset of each partition, for the lag.
     fn end_offsets(&self) -> Vec<(u32, u64)>;
+
+    /// Gives back what is held, so that others take over at once. To be called before the process ends, after
+    /// the last commit; bounded in time. A source that nobody shares has nothing to do.
+    async fn close(&self) {}
 }
