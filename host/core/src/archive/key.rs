@@ -1,23 +1,44 @@
-//! The key of an object: `{project_id}/{YYYY}/{MM}/{session_id}.gz` (or `.zst`).
+//! The key of an object: `{project_id}/{YYYY}/{MM}/{session_id}.gz` (or `.zst`); of one that is written
+//! once, for a store without conditional writes: `{session_id}.{hash}.gz` in the same place.
 
 use crate::identity::{ProjectId, SessionId, SessionKey};
 use crate::row::Codec;
 use crate::time::Day;
+use crate::winner::ContentHash;
 
 /// The key of a session's object. Year and month (UTC) are those of the session's first event when
 /// it is first moved; later moves reuse the key that the archive row or the object has.
 pub fn object_key(session: &SessionKey, codec: Codec, first_event_ms: u64) -> String {
+    format!("{}{}", key_stem(session, first_event_ms), extension(codec))
+}
+
+/// The key of an object that is written once, of the session's stem.
+pub fn once_key(stem: &str, hash: ContentHash, codec: Codec) -> String {
+    format!("{stem}.{:016x}{}", hash.0, extension(codec))
+}
+
+/// What all keys of a session begin with, up to its id.
+pub fn key_stem(session: &SessionKey, first_event_ms: u64) -> String {
     let (year, month, _) = Day::of(first_event_ms).date();
     let SessionKey { project_id, session_id } = session;
-    format!("{project_id}/{year:04}/{month:02}/{session_id}{}", extension(codec))
+    format!("{project_id}/{year:04}/{month:02}/{session_id}")
+}
+
+/// The stem of a key of ours.
+pub fn stem_of(key: &str) -> Option<&str> {
+    let (_, ending) = split(key)?;
+    key.strip_suffix(ending)
 }
 
 /// Whose object a key names and how it is compressed; `None` for keys that are not exactly of the
-/// form [`object_key`] makes.
+/// form [`object_key`] or [`once_key`] makes.
 pub fn parse_key(key: &str) -> Option<(SessionKey, Codec)> {
-    let (session, file_ending) = split(key)?;
-    let codec = [Codec::Gzip, Codec::Zstd].into_iter().find(|codec| extension(*codec) == file_ending)?;
-    Some((session, codec))
+    let (session, ending) = split(key)?;
+    let codec = [Codec::Gzip, Codec::Zstd].into_iter().find(|codec| ending.ends_with(extension(*codec)))?;
+    let hash = ending.strip_suffix(extension(codec))?;
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    let is_hash = |digits: &str| digits.len() == 16 && digits.bytes().all(is_digit);
+    (hash.is_empty() || hash.strip_prefix('.').is_some_and(is_hash)).then_some((session, codec))
 }
 
 /// Whose data lies under a key, of any file name that starts with a session id: an erasure takes
@@ -85,6 +106,18 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_objects_that_are_written_once_read_back() {
+        let stem = key_stem(&session(), 1_709_251_199_999);
+        for codec in [Codec::Gzip, Codec::Zstd] {
+            let key = once_key(&stem, ContentHash(0xab), codec);
+            assert!(key.starts_with(&format!("shop.eu/2024/02/{ID}.00000000000000ab.")), "{key}");
+            assert_eq!(parse_key(&key), Some((session(), codec)));
+            assert_eq!(stem_of(&key), Some(stem.as_str()));
+            assert_eq!(stem_of(&object_key(&session(), codec, 1_709_251_199_999)), Some(stem.as_str()));
+        }
+    }
+
+    #[test]
     fn other_keys_are_not_ours() {
         for key in [
             "",
@@ -99,6 +132,9 @@ mod tests {
             &format!("shop/2024/02/{}.gz", ID.to_uppercase()),
             &format!("shop/2024/02/{ID}.json"),
             &format!("shop/2024/02/{ID}.0123.gz"),
+            &format!("shop/2024/02/{ID}.00000000000000AB.gz"),
+            &format!("shop/2024/02/{ID}0000000000000000.gz"),
+            &format!("shop/2024/02/{ID}.0000000000000000.more.gz"),
             "shop/2024/02/00000000-0000-0000-0000-000000000000.gz",
         ] {
             assert_eq!(parse_key(key), None, "{key}");

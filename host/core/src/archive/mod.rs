@@ -19,7 +19,7 @@ mod tests;
 
 pub use carrier::separator;
 pub use index::{decode_index, encode_index};
-pub use key::{object_key, parse_key, project_prefix, session_of_key};
+pub use key::{key_stem, object_key, once_key, parse_key, project_prefix, session_of_key, stem_of};
 pub use read::{Parsed, TAIL_LEN, read_index, read_object, row_of, verify};
 pub use write::{Built, Member, build};
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::ask::{Answer, Ask, Machine, SessionAge, Step};
 use super::migration::{MoveEnd, MoveSettings, SessionMove};
+use super::once::ColdWrites;
 use super::policy::RetentionPolicy;
 use crate::chance::Chance;
 use crate::guards::Guards;
@@ -29,6 +30,8 @@ pub struct MigrationSettings {
     pub policy: RetentionPolicy,
     /// How a first object is compressed.
     pub cold_codec: Codec,
+    /// How the cold store is written to.
+    pub writes: ColdWrites,
     /// Sessions listed at a time.
     pub batch_size: usize,
     /// The part of all sessions that is this process's.
@@ -188,6 +191,7 @@ impl Migration {
             let settings = MoveSettings {
                 cold_codec: self.settings.cold_codec,
                 cold_retention_ms: self.settings.policy.of(&session.project_id).cold_ms,
+                writes: self.settings.writes,
                 guards: self.settings.guards,
             };
             self.current = Some(Box::new(SessionMove::new(session.clone(), settings)));

@@ -7,7 +7,8 @@
 //!
 //! What the machines rely on:
 //!
-//! - A write of an object is conditional, a **delete is not** (MinIO ignores `If-Match` there). So an
+//! - A write of an object is conditional (where the store holds no conditions, [`ColdWrites::Once`]), a
+//!   **delete is not** (MinIO ignores `If-Match` there). So an
 //!   object is deleted only when nobody may add to it any more: its session is erased for good, or it
 //!   is past its expiry, which migrators leave alone. An object whose chunks are all covered by a
 //!   project's tombstone is first *retired*: overwritten, under the condition, by one without chunks
@@ -26,6 +27,7 @@ mod ask;
 mod erasure;
 mod migration;
 mod migration_run;
+mod once;
 mod plan;
 mod policy;
 mod reconcile;
@@ -40,6 +42,7 @@ pub use ask::{
 pub use erasure::{Erasure, ErasureEnd, ErasureReport, ErasureSettings, ErasureSweep, SweepReport};
 pub use migration::{MoveEnd, MoveSettings, SessionMove};
 pub use migration_run::{Migration, MigrationReport, MigrationSettings, Share};
+pub use once::ColdWrites;
 pub use plan::{AssembleError, PlannedMember, WritePlan};
 pub use policy::{Retention, RetentionPolicy};
 pub use reconcile::{Finding, FindingKind, Reconcile, ReconcileReport, ReconcileSettings};

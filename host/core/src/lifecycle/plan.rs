@@ -1,8 +1,8 @@
 //! What to write for a session: its hot copies merged with the object that is there.
 //!
-//! A session usually has one object. It may have more (a store without conditional writes, or two
-//! first moves that saw different first events): then each has its own archive row, readers take the
-//! union, and a merge goes to the oldest of them.
+//! A session usually has one object. It may have more (a store without conditional writes, see `once`,
+//! or two first moves that saw different first events): then each has its own archive row, readers take
+//! the union, and a merge goes to the oldest of them.
 
 use std::collections::BTreeMap;
 
@@ -246,7 +246,7 @@ impl Known {
 
     /// One member for each chunk that is not erased: the winner over the hot copies that no object
     /// holds yet and the object's own.
-    fn merge(&self, base: Option<&ArchiveRow>, others: &[&ArchiveRow]) -> Vec<PlannedMember> {
+    pub(super) fn merge(&self, base: Option<&ArchiveRow>, others: &[&ArchiveRow]) -> Vec<PlannedMember> {
         let mut hot: Vec<&ChunkMeta> = self
             .uncovered_copies()
             .filter(|copy| !others.iter().copied().chain(base).any(|object| self.holds(object, copy)))
@@ -272,7 +272,7 @@ impl Known {
         })
     }
 
-    fn next_generation(&self) -> u64 {
+    pub(super) fn next_generation(&self) -> u64 {
         let of_rows = self.rows.iter().map(|row| row.header.generation);
         let of_objects = present(&self.looks).map(|row| row.header.generation);
         of_rows.chain(of_objects).max().unwrap_or(0).saturating_add(1)

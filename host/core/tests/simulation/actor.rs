@@ -2,7 +2,7 @@
 
 use replay_core::guards::Guards;
 use replay_core::lifecycle::{
-    Answer, Ask, Erasure, ErasureSettings, ErasureSweep, Machine, Migration, MigrationSettings,
+    Answer, Ask, ColdWrites, Erasure, ErasureSettings, ErasureSweep, Machine, Migration, MigrationSettings,
     RetentionSettings, RetentionSweep, Share, Step,
 };
 use replay_core::row::Codec;
@@ -121,10 +121,11 @@ impl Work {
         }
     }
 
-    pub fn moving(seed: u64, guards: Guards) -> Self {
+    pub fn moving(seed: u64, writes: ColdWrites, guards: Guards) -> Self {
         Self::Move(Box::new(Migration::new(MigrationSettings {
             policy: policy(),
             cold_codec: Codec::Gzip,
+            writes,
             batch_size: 2,
             share: Share::ALL,
             back_off_ms: 5,

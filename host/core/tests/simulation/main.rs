@@ -22,6 +22,7 @@ mod stores;
 use std::collections::BTreeSet;
 
 use replay_core::guards::{Guard, Guards};
+use replay_core::lifecycle::ColdWrites;
 
 use run::Run;
 
@@ -52,6 +53,29 @@ fn every_history_keeps_the_invariants_and_all_of_it_happens() {
     }
     let missing: Vec<&str> = MUST_HAPPEN.iter().copied().filter(|what| !seen.contains(*what)).collect();
     assert!(missing.is_empty(), "never happened: {missing:?}\nhappened: {seen:?}");
+}
+
+const ONCE: [ColdWrites; 2] = [ColdWrites::Once { writer: 1 }, ColdWrites::Once { writer: 2 }];
+
+/// That merging would lose something there is shown in `src/lifecycle/tests/interleaved.rs`.
+#[test]
+fn every_history_keeps_the_invariants_where_writes_hold_no_condition() {
+    let mut seen = BTreeSet::new();
+    for seed in seeds() {
+        let mut run = Run::without_conditions(ONCE, seed, Guards::ALL);
+        if let Err(broken) = run.play(steps()) {
+            panic!("seed {seed}: {broken}\nrepeat with SIM_SEEDS={seed}..{}", seed + 1);
+        }
+        seen.append(&mut run.seen);
+    }
+    let not_there = ["late chunk merged", "write refused"];
+    let missing: Vec<&str> = MUST_HAPPEN
+        .iter()
+        .copied()
+        .filter(|what| !not_there.contains(what) && !seen.contains(*what))
+        .collect();
+    assert!(missing.is_empty(), "never happened: {missing:?}\nhappened: {seen:?}");
+    assert!(not_there.iter().all(|what| !seen.contains(*what)), "{seen:?}");
 }
 
 /// A guard that can be taken away without any history breaking would be no guard. Those of the

@@ -98,6 +98,8 @@ pub struct World {
     pub archive: BTreeMap<(SessionKey, String), ArchiveRow>,
     /// What has happened in the stores, for the list of what must.
     pub seen: BTreeSet<&'static str>,
+    /// The cold store writes whatever the condition says.
+    pub ignores_conditions: bool,
     /// Objects written so far: the next tag.
     pub writes: u64,
     /// Steps of the history so far.
@@ -117,6 +119,11 @@ impl World {
             chain_revision: 1,
             ..Self::default()
         }
+    }
+
+    /// One whose cold store ignores the conditions of writes.
+    pub fn without_conditions() -> Self {
+        Self { ignores_conditions: true, ..Self::new() }
     }
 
     pub fn record(&self, token: Token) -> &ModelRecord {

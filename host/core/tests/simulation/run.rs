@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use replay_core::guards::Guards;
 use replay_core::identity::{ChunkKey, SessionKey};
+use replay_core::lifecycle::ColdWrites;
 use replay_core::pipeline::{Failure, Input, Outcome, ReplayOf, Work};
 use replay_core::time::Now;
 use replay_core::tombstone::EraseScope;
@@ -24,6 +25,8 @@ pub struct Run {
     pub seen: BTreeSet<String>,
     incarnations: u64,
     migrators: [Actor; 2],
+    /// How they write to the cold store.
+    writes: [ColdWrites; 2],
     /// Erasure, sweep and retention: one at a time.
     janitor: Actor,
     readers: Vec<Reader>,
@@ -33,17 +36,27 @@ pub struct Run {
 
 impl Run {
     pub fn new(seed: u64, guards: Guards) -> Self {
+        Self::over(World::new(), [ColdWrites::Conditional; 2], seed, guards)
+    }
+
+    /// Over a cold store that ignores the conditions of writes.
+    pub fn without_conditions(writes: [ColdWrites; 2], seed: u64, guards: Guards) -> Self {
+        Self::over(World::without_conditions(), writes, seed, guards)
+    }
+
+    fn over(world: World, writes: [ColdWrites; 2], seed: u64, guards: Guards) -> Self {
         // Near midnight, so that chunks of one session fall on two days.
         let now = Now { mono_ms: 1_000, unix_ms: 1_700_006_399_000 };
         let mut run = Self {
             rng: Rng::new(seed),
             guards,
             now,
-            world: World::new(),
+            world,
             nodes: (0..2).map(|_| None).collect(),
             seen: BTreeSet::new(),
             incarnations: 0,
             migrators: [Actor::new(Asker::Migrator), Actor::new(Asker::Migrator)],
+            writes,
             janitor: Actor::new(Asker::Janitor),
             readers: Vec::new(),
             lifecycle_faults: seed % 2 == 1,
@@ -156,7 +169,7 @@ impl Run {
                 self.migrators[index].crash(self.now, &mut self.world, &mut self.rng)?;
             }
             if self.migrators[index].is_idle() && self.rng.one_in(4) {
-                let task = Task::moving(self.rng.next(), self.guards);
+                let task = Task::moving(self.rng.next(), self.writes[index], self.guards);
                 self.seen.insert(task.name().into());
                 self.migrators[index].start(self.now, task);
             }

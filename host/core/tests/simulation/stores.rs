@@ -197,9 +197,22 @@ impl World {
             (Precondition::Matches(expected), Some(object)) => *expected == tag(object),
             _ => false,
         };
-        if !holds {
+        if !holds && !self.ignores_conditions {
             self.seen.insert("write refused");
             return Answer::PreconditionFailed;
+        }
+        // What is kept is copied from the object as it is.
+        let has = |entry: &IndexEntry| {
+            present.is_some_and(|object| {
+                object.row.index.iter().any(|held| held.key == entry.key && held.rank() == entry.rank())
+            })
+        };
+        let is_there = |member: &PlannedMember| match member {
+            PlannedMember::Kept(entry) => has(entry),
+            PlannedMember::Hot(_) => true,
+        };
+        if !plan.members.iter().all(is_there) {
+            return Answer::SourceChanged;
         }
         let mut index = Vec::new();
         for member in &plan.members {

@@ -16,6 +16,7 @@
 mod verify;
 
 use super::ask::{Answer, Ask, Machine, ObjectLook, Precondition, Step};
+use super::once::{ColdWrites, MAX_LISTED, Signature};
 use super::plan::{Known, Plan, WritePlan};
 use crate::archive::{ArchiveRow, ObjectHeader};
 use crate::guards::{Guard, Guards};
@@ -34,6 +35,8 @@ pub struct MoveSettings {
     pub cold_codec: Codec,
     /// From a session's first move to the object's deletion, milliseconds.
     pub cold_retention_ms: u64,
+    /// How the cold store is written to.
+    pub writes: ColdWrites,
     /// Guards in force.
     pub guards: Guards,
 }
@@ -90,6 +93,8 @@ pub struct SessionMove {
 enum State {
     Copies,
     Rows,
+    /// Only with [`ColdWrites::Once`]: the names of the session's objects.
+    Listed,
     Look,
     Tombstones,
     /// Only without [`Guard::ConditionalWrite`]: takes whatever tag is there.
@@ -177,6 +182,10 @@ impl SessionMove {
                 Ok(Step::Ask(Ask::ArchiveRows(self.known.session.clone())))
             }
             State::Rows => self.rows_read(now, answer.rows()?),
+            State::Listed => {
+                self.keys = self.known.keys_of_all(answer.heads()?, &self.touched);
+                self.look_next()
+            }
             State::Look => self.looked(answer.object()?),
             State::Tombstones => {
                 self.known.tombstones = answer.tombstones()?;
@@ -231,7 +240,13 @@ impl SessionMove {
             return Ok(Step::Done(MoveEnd::WaitForRetention));
         };
         self.keys = if keys.is_empty() { self.touched.clone() } else { keys };
-        self.look_next()
+        let stem = match self.settings.writes {
+            ColdWrites::Conditional => None,
+            ColdWrites::Once { .. } => self.known.stem(),
+        };
+        let Some(stem) = stem else { return self.look_next() };
+        self.state = State::Listed;
+        Ok(Step::Ask(Ask::ListObjects { prefix: format!("{stem}."), after: None, limit: MAX_LISTED }))
     }
 
     fn look_next(&mut self) -> Next {
@@ -258,7 +273,11 @@ impl SessionMove {
             first_moved_at_ms: now.unix_ms,
             expires_at_ms: now.unix_ms.saturating_add(self.settings.cold_retention_ms),
         };
-        match self.known.plan(&first, self.has_expired(now)) {
+        let plan = match self.settings.writes {
+            ColdWrites::Conditional => self.known.plan(&first, self.has_expired(now)),
+            ColdWrites::Once { writer } => self.plan_once(now, &first, writer),
+        };
+        match plan {
             Plan::Nothing => Ok(Step::Done(MoveEnd::Nothing)),
             Plan::WaitForRetention => Ok(Step::Done(MoveEnd::WaitForRetention)),
             Plan::Stuck(what) => Err(what),
@@ -270,7 +289,10 @@ impl SessionMove {
                 self.state = State::Retire;
                 Ok(Step::Ask(Ask::Write(Box::new(plan))))
             }
-            Plan::Write(plan) if self.settings.guards.has(Guard::ConditionalWrite) => {
+            Plan::Write(plan)
+                if self.settings.guards.has(Guard::ConditionalWrite)
+                    || self.settings.writes != ColdWrites::Conditional =>
+            {
                 Ok(self.ask_write(plan))
             }
             Plan::Write(plan) => {
@@ -279,6 +301,26 @@ impl SessionMove {
                 Ok(Step::Ask(Ask::Head { object_key }))
             }
         }
+    }
+
+    /// Leaves in `keys` the objects that the move rests on, the one to write among them.
+    fn plan_once(&mut self, now: Now, first: &ObjectHeader, writer: u64) -> Plan {
+        let signature = Signature { writer, unix_ms: now.unix_ms };
+        let plan = self.known.plan_once(first, signature, &self.touched, self.has_expired(now));
+        self.keys = self.known.keys_that_count(self.has_expired(now));
+        match &plan {
+            Plan::Keep if self.keys.is_empty() => return Plan::Nothing,
+            Plan::Write(write) if !self.keys.contains(&write.object_key) => {
+                self.keys.push(write.object_key.clone());
+            }
+            Plan::Write(_)
+            | Plan::Keep
+            | Plan::Nothing
+            | Plan::Retire(_)
+            | Plan::WaitForRetention
+            | Plan::Stuck(_) => {}
+        }
+        plan
     }
 
     fn touch(&mut self, object_key: &str) {

@@ -4,6 +4,7 @@ use super::{MoveEnd, Next, SessionMove, State};
 use crate::archive::ArchiveRow;
 use crate::guards::Guard;
 use crate::lifecycle::ask::{Ask, ObjectLook, Step};
+use crate::lifecycle::once::ColdWrites;
 use crate::row::CopyId;
 use crate::time::Now;
 use crate::tombstone::Tombstone;
@@ -79,11 +80,21 @@ impl SessionMove {
         if self.session_is_erased() {
             return Ok(self.undo());
         }
-        let mut entries = self.held.iter().take(1).flat_map(|object| &object.index);
-        if entries.any(|entry| self.known.is_erased(entry.received_at_ms)) || !self.holds_every_copy() {
+        let is_erased =
+            |object: &ArchiveRow| object.index.iter().any(|entry| self.known.is_erased(entry.received_at_ms));
+        if self.own_objects().any(is_erased) || !self.holds_every_copy() {
             return self.again("the project was erased meanwhile");
         }
         self.delete(now)
+    }
+
+    /// Those that this move has to leave without erased chunks.
+    fn own_objects(&self) -> impl Iterator<Item = &ArchiveRow> {
+        let merges = self.settings.writes == ColdWrites::Conditional;
+        let is_own = move |(position, object): &(usize, &ArchiveRow)| {
+            if merges { *position == 0 } else { self.touched.contains(&object.object_key) }
+        };
+        self.held.iter().enumerate().filter(is_own).map(|(_, object)| object)
     }
 
     /// Deletes the copies that were read and that an object stands for, the losers too. Copies that a

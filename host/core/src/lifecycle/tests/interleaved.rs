@@ -56,18 +56,24 @@ impl<M: Machine> Actor<M> {
 
 /// Plays one seed and says whether an invariant broke.
 fn breaks(seed: u64, guards: Guards, faults: bool) -> bool {
+    breaks_over(Model::lenient(), [ColdWrites::Conditional; 2], seed, guards, faults)
+}
+
+/// The same over this store, with migrators that write to it so.
+fn breaks_over(mut model: Model, writes: [ColdWrites; 2], seed: u64, guards: Guards, faults: bool) -> bool {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let mut model = Model::lenient();
+    let session_move =
+        |writes, guards| SessionMove::new(session(1), MoveSettings { writes, ..move_settings(guards) });
     let mut now = at(45, 0);
     for start in 0..3 {
         model.store(&session(1), start, day(1));
     }
     if dice.one_in(2) {
-        run(&mut session_move(1), &mut model, now);
+        run(&mut session_move(writes[0], Guards::ALL), &mut model, now);
     }
     let erases_session = dice.one_in(2);
     let scope = if erases_session { EraseScope::Session(session(1)) } else { EraseScope::Project(project()) };
-    let mut migrators = [(); 2].map(|()| Actor::new(SessionMove::new(session(1), move_settings(guards))));
+    let mut migrators = writes.map(|writes| Actor::new(session_move(writes, guards)));
     let mut eraser = Actor::new(Erasure::new(scope, erasure_settings(guards)));
     let mut retention = Actor::new(sweep(guards));
     let erasure_starts = dice.below(120);
@@ -99,7 +105,7 @@ fn breaks(seed: u64, guards: Guards, faults: bool) -> bool {
         }
     }
     run(&mut ErasureSweep::new(erasure_settings(Guards::ALL)), &mut model, now);
-    run(&mut SessionMove::new(session(1), move_settings(Guards::ALL)), &mut model, now);
+    run(&mut session_move(writes[0], Guards::ALL), &mut model, now);
     model.missed || model.erased_remains()
 }
 
@@ -117,4 +123,25 @@ fn chance_alone_shows_what_the_guards_are_for() {
         let guards = Guards::ALL.without(guard);
         assert!((0..3_000).any(|seed| breaks(seed, guards, true)), "{guard:?}");
     }
+}
+
+const ONCE: [ColdWrites; 2] = [ColdWrites::Once { writer: 1 }, ColdWrites::Once { writer: 2 }];
+
+#[test]
+fn no_order_of_events_breaks_anything_where_writes_hold_no_condition() {
+    for seed in 0..3_000 {
+        for faults in [false, true] {
+            let broken = breaks_over(Model::lenient().unconditional(), ONCE, seed, Guards::ALL, faults);
+            assert!(!broken, "seed {seed}, faults: {faults}");
+        }
+    }
+}
+
+#[test]
+fn chance_alone_shows_what_writing_once_is_for() {
+    let merging = [ColdWrites::Conditional; 2];
+    let breaks = |seed| breaks_over(Model::lenient().unconditional(), merging, seed, Guards::ALL, true);
+    assert!((0..3_000).any(breaks));
+    let without = Guards::ALL.without(Guard::HashInDelete);
+    assert!((0..3_000).any(|seed| breaks_over(Model::lenient().unconditional(), ONCE, seed, without, true)));
 }

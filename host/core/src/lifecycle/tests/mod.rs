@@ -5,6 +5,7 @@ mod guarded;
 mod interleaved;
 mod model;
 mod moving;
+mod once;
 mod reconciling;
 mod retiring;
 mod scheduling;
@@ -36,7 +37,8 @@ fn at(days: u64, ms: u64) -> Now {
 }
 
 fn move_settings(guards: Guards) -> MoveSettings {
-    MoveSettings { cold_codec: Codec::Gzip, cold_retention_ms: day(COLD_DAYS), guards }
+    let writes = ColdWrites::Conditional;
+    MoveSettings { cold_codec: Codec::Gzip, cold_retention_ms: day(COLD_DAYS), writes, guards }
 }
 
 fn session_move(n: u128) -> SessionMove {

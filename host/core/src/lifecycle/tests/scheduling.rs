@@ -6,6 +6,7 @@ fn settings() -> MigrationSettings {
     MigrationSettings {
         policy: policy(),
         cold_codec: Codec::Gzip,
+        writes: ColdWrites::Conditional,
         batch_size: 3,
         share: Share::ALL,
         back_off_ms: 1_000,

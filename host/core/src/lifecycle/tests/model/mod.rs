@@ -41,6 +41,8 @@ pub(in crate::lifecycle::tests) struct Model {
     pub(in crate::lifecycle::tests) damages_next_write: bool,
     /// The next archive row is acknowledged and lost.
     pub(in crate::lifecycle::tests) loses_next_row: bool,
+    /// Writes take place whatever their condition says.
+    ignores_conditions: bool,
     /// Whether a reader missing a chunk is a failed test, or remembered.
     pub(in crate::lifecycle::tests) is_lenient: bool,
     pub(in crate::lifecycle::tests) missed: bool,
@@ -102,6 +104,12 @@ impl Model {
     /// One whose readers may miss something without failing the test.
     pub(in crate::lifecycle::tests) fn lenient() -> Self {
         Self { is_lenient: true, ..Self::default() }
+    }
+
+    /// One whose writes hold no condition.
+    pub(in crate::lifecycle::tests) fn unconditional(mut self) -> Self {
+        self.ignores_conditions = true;
+        self
     }
 
     /// What the pipeline does: checks tombstones in the same step.

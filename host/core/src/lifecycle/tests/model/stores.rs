@@ -187,7 +187,7 @@ impl Model {
             Precondition::Absent => tag.is_none(),
             Precondition::Matches(expected) => tag.as_ref() == Some(expected),
         };
-        if !holds {
+        if !holds && !self.ignores_conditions {
             return Answer::PreconditionFailed;
         }
         let mut bytes = built.pieces.concat();
