@@ -87,8 +87,44 @@ impl<S: Simd> Lanes<S> {
         }
     }
 
+    /// `{` or `[`
     #[inline(always)]
-    fn equal(self, byte: u8) -> u64 {
+    pub(super) fn open(self) -> u64 {
+        Self(self.0 | FOLD).equal(b'{')
+    }
+
+    /// `}` or `]`
+    #[inline(always)]
+    pub(super) fn close(self) -> u64 {
+        Self(self.0 | FOLD).equal(b'}')
+    }
+
+    /// `,` or `:`
+    #[inline(always)]
+    pub(super) fn point(self) -> u64 {
+        (self.0.simd_eq(b',') | self.0.simd_eq(b':')).to_bitmask()
+    }
+
+    /// `0` to `9`
+    #[inline(always)]
+    pub(super) fn digit(self) -> u64 {
+        Self(self.0 - b'0').at_most(9)
+    }
+
+    /// `{` among opening, `}` among closing brackets; of other bytes it says nothing.
+    #[inline(always)]
+    pub(super) fn curly(self) -> u64 {
+        (self.0 & FOLD).simd_eq(FOLD).to_bitmask()
+    }
+
+    /// Backslashes, and all but ASCII's characters.
+    #[inline(always)]
+    pub(super) fn unusual_text(self) -> u64 {
+        (self.0.simd_eq(b'\\') | self.0.simd_le(0x1f) | self.0.simd_ge(0x80)).to_bitmask()
+    }
+
+    #[inline(always)]
+    pub(super) fn equal(self, byte: u8) -> u64 {
         self.0.simd_eq(byte).to_bitmask()
     }
 

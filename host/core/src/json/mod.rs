@@ -6,6 +6,8 @@
 mod bits;
 mod block;
 mod compact;
+#[cfg(target_arch = "x86_64")]
+mod dense;
 mod events;
 mod nest;
 mod numbers;

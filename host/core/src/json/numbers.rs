@@ -1,7 +1,7 @@
 //! Whether the runs of other bytes outside strings are numbers or literals.
 
 use super::bits::{fail, skip};
-use super::scalar::check_scalar;
+use super::scalar::{check_scalar, ends_scalar};
 use super::{JsonError, JsonFault};
 
 /// What is carried from block to block.
@@ -11,8 +11,7 @@ pub(super) struct Numbers {
     after_zero: u64,
     /// 1 if the block may go on with digits after a decimal point.
     after_point: u64,
-    /// Where the scalar that runs into the block began, and how far scalars were checked.
-    start: usize,
+    /// How far scalars were checked.
     checked: usize,
 }
 
@@ -55,10 +54,21 @@ impl Numbers {
         if unusual != 0 {
             self.visit(bytes, unusual, scalars.start, base)?;
         }
-        if scalars.start != 0 {
-            self.start = base + 63 - scalars.start.leading_zeros() as usize;
-        }
         Ok(())
+    }
+
+    /// Not 0: the next block needs [`Numbers::check`].
+    #[inline(always)]
+    pub(super) fn unfinished(&self) -> u64 {
+        self.after_point
+    }
+
+    /// [`Numbers::check`] of a block whose scalars are nothing but digits; answers which are wrong.
+    #[inline(always)]
+    pub(super) fn follow_digits(&mut self, digit: u64, lone_zero: u64) -> u64 {
+        let wrong = (lone_zero << 1 | self.after_zero) & digit;
+        self.after_zero = lone_zero >> 63;
+        wrong
     }
 
     /// Checks, one by one, the scalars that have an unusual byte.
@@ -67,7 +77,7 @@ impl Numbers {
         while unusual != 0 {
             let at = unusual.trailing_zeros();
             let start = match starts & (u64::MAX >> (63 - at)) {
-                0 => self.start,
+                0 => scalar_start(bytes, base),
                 before => base + 63 - before.leading_zeros() as usize,
             };
             if base + at as usize >= self.checked {
@@ -78,4 +88,11 @@ impl Numbers {
         }
         Ok(())
     }
+}
+
+/// Where the scalar that runs into the block at `base` begins.
+#[cold]
+fn scalar_start(bytes: &[u8], base: usize) -> usize {
+    let before = bytes.get(..base).unwrap_or_default();
+    before.iter().rposition(|&byte| ends_scalar(byte)).map_or(0, |at| at + 1)
 }

@@ -34,7 +34,7 @@ pub(super) fn check_scalar(bytes: &[u8], start: usize) -> Result<usize, JsonErro
 }
 
 /// Whether a number or literal may be over here; whether the byte fits there is the walker's rule.
-fn ends_scalar(byte: u8) -> bool {
+pub(super) fn ends_scalar(byte: u8) -> bool {
     matches!(byte, b',' | b':' | b'{' | b'}' | b'[' | b']' | b'"' | b' ' | b'\t' | b'\n' | b'\r')
 }
 

@@ -36,6 +36,27 @@ impl Strings {
         plain && self.in_string & !self.escaped == u64::MAX && self.high_since.is_none()
     }
 
+    /// Not 0: the next block needs [`Strings::follow`], whatever is in it.
+    #[inline(always)]
+    pub(super) fn unfinished(&self) -> u64 {
+        self.escaped | u64::from(self.high_since.is_some())
+    }
+
+    /// Whether the next byte is inside a string.
+    #[inline(always)]
+    pub(super) fn is_inside(&self) -> bool {
+        self.in_string != 0
+    }
+
+    /// [`Strings::follow`] of a block of printable ASCII without escapes; `inside` is the parity of
+    /// its `quotes`.
+    #[inline(always)]
+    pub(super) fn follow_plain(&mut self, quotes: u64, inside: u64) -> Regions {
+        let inside = inside ^ self.in_string;
+        self.in_string = ((inside as i64) >> 63) as u64;
+        Regions { inside, quotes, layout: 0, has_newline: false }
+    }
+
     /// Finds the strings of the block at offset `base` of `bytes`, and checks their bytes and escapes.
     #[inline(always)]
     pub(super) fn follow(

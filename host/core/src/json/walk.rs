@@ -20,6 +20,8 @@ use fearless_simd::{Level, Simd, dispatch};
 
 use super::bits::{fail, ones, skip};
 use super::block::{Block, Lanes, TokenMasks};
+#[cfg(target_arch = "x86_64")]
+use super::dense::walk_dense;
 use super::nest::{Brackets, Nest};
 use super::numbers::{Numbers, Scalars};
 use super::strings::{Regions, Strings};
@@ -44,11 +46,44 @@ pub(super) struct Layout {
     pub(super) has_newline: bool,
 }
 
+impl Layout {
+    /// Takes in whitespace around the document.
+    pub(super) fn note_gap(&mut self, gap: &[u8]) {
+        self.has_whitespace |= !gap.is_empty();
+        self.has_newline |= memchr::memchr2(b'\n', b'\r', gap).is_some();
+    }
+}
+
 /// Walks the one object or array in `bytes`, nested at most `max_depth` deep.
 ///
 /// The caller has seen that it begins, after whitespace, with a bracket.
 pub(super) fn walk<S: Sink>(bytes: &[u8], max_depth: usize, sink: &mut S) -> Result<Layout, JsonError> {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = Level::new().as_avx512() {
+        return match walk_dense(simd, bytes, max_depth, sink) {
+            Some(layout) => Ok(layout),
+            None => Err(fault_of(bytes, max_depth)),
+        };
+    }
+    walk_plain(bytes, max_depth, sink)
+}
+
+/// [`walk`] as every processor can.
+pub(super) fn walk_plain<S: Sink>(bytes: &[u8], max_depth: usize, sink: &mut S) -> Result<Layout, JsonError> {
     dispatch!(Level::new(), simd => walk_with(simd, bytes, max_depth, sink))
+}
+
+/// What is wrong with a document that the dense walk refused.
+#[cfg(target_arch = "x86_64")]
+#[cold]
+fn fault_of(bytes: &[u8], max_depth: usize) -> JsonError {
+    struct Unread;
+    impl Sink for Unread {
+        const LEVELS: usize = 0;
+        fn separator(&mut self, _: usize, _: u8) {}
+    }
+    let fault = walk_plain(bytes, max_depth, &mut Unread).err();
+    fault.unwrap_or(JsonError { fault: JsonFault::Syntax, offset: 0 })
 }
 
 #[inline(always)]
@@ -69,7 +104,7 @@ fn walk_with<V: Simd, S: Sink>(
         grammar: Grammar::default(),
     };
     let begin = bytes.len() - trim_start(bytes).len();
-    walker.note_gap(bytes.get(..begin));
+    walker.layout.note_gap(bytes.get(..begin).unwrap_or_default());
     let (blocks, tail) = bytes.get(begin..).unwrap_or_default().as_chunks::<64>();
     for (i, block) in blocks.iter().enumerate() {
         if let Some(end) = walker.block(simd, block, begin + i * 64)? {
@@ -150,14 +185,8 @@ impl<S: Sink> Walker<'_, S> {
         if !rest.is_empty() {
             return Err(JsonError { fault: JsonFault::Syntax, offset: self.bytes.len() - rest.len() });
         }
-        self.note_gap(Some(gap));
+        self.layout.note_gap(gap);
         Ok(self.layout)
-    }
-
-    fn note_gap(&mut self, gap: Option<&[u8]>) {
-        let gap = gap.unwrap_or_default();
-        self.layout.has_whitespace |= !gap.is_empty();
-        self.layout.has_newline |= memchr::memchr2(b'\n', b'\r', gap).is_some();
     }
 }
 
