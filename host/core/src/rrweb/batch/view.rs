@@ -37,10 +37,12 @@ fn as_scanned(chunk: &ChunkState) -> View {
 
 fn push_row(index: &mut Vec<u8>, field: &Field, page: u32, start: u32, end: u32) {
     let kind = field.kind as u32;
-    let row = [field.event, field.node, kind, field.name, page, field.element, start, end];
-    for number in row {
-        index.extend_from_slice(&number.to_le_bytes());
+    let numbers = [field.event, field.node, kind, field.name, page, field.element, start, end];
+    let mut row = [0; 32];
+    for (bytes, number) in row.as_chunks_mut::<4>().0.iter_mut().zip(numbers) {
+        *bytes = number.to_le_bytes();
     }
+    index.extend_from_slice(&row);
 }
 
 /// The names; one that is an edited key reads as that key does now, wherever else it stands: a name

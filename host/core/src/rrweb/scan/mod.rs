@@ -6,6 +6,7 @@
 mod attributes;
 pub(super) mod decoded;
 mod head;
+mod known;
 mod lex;
 mod nodes;
 mod output;

@@ -177,14 +177,20 @@ impl Nodes {
         page: u32,
     ) -> bool {
         let Some(record) = self.record(owner & !NODE_TEXT) else { return true };
-        let (parent, parent_tag) = self.parent_element(record, elements, page);
-        (field.node, field.element) = match record.role {
-            Role::Node if record.tag != 0 => (record.id, record.id),
-            Role::Node | Role::TextChange => (record.id, parent),
-            Role::Add => (0, record.parent_id),
-            Role::AttributeChange | Role::Holder => (record.id, record.id),
+        let is_node_text = owner & NODE_TEXT != 0;
+        let is_inside = match record.role {
+            Role::Node => record.tag == 0,
+            Role::TextChange => true,
+            Role::Add | Role::AttributeChange | Role::Holder => false,
         };
-        if owner & NODE_TEXT == 0 {
+        let (parent, parent_tag) =
+            if is_inside || is_node_text { self.parent_element(record, elements, page) } else { (0, 0) };
+        (field.node, field.element) = match record.role {
+            Role::Node | Role::TextChange if is_inside => (record.id, parent),
+            Role::Add => (0, record.parent_id),
+            Role::Node | Role::TextChange | Role::AttributeChange | Role::Holder => (record.id, record.id),
+        };
+        if !is_node_text {
             return true;
         }
         field.kind = match parent_tag {

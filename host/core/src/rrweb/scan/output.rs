@@ -1,6 +1,8 @@
 //! Where the fields go: rows, text and names, of which the last event's may still change.
 
 use super::decoded::decode;
+use super::known::{Known, Place};
+use super::lex::Quoted;
 use super::{EventSpan, Field, FocusChange, ScanError, Shape};
 use crate::rrweb::intern::Interner;
 use crate::rrweb::kind::{Kind, Kinds};
@@ -8,18 +10,67 @@ use crate::rrweb::kind::{Kind, Kinds};
 /// Names of a chunk; further ones are the empty name.
 const MAX_NAMES: usize = 65_536;
 
+/// What is made room for at first: of most recordings it is enough, and growing means copying.
+const BYTES_A_FIELD: usize = 64;
+const TEXT_SHARE: usize = 2;
+
 /// A range of the events: a string between its quotes, or a number.
+///
+/// Two words, so that it stays in registers: what is written to the stack in parts and read as a whole
+/// makes the processor wait.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Raw {
-    pub(super) start: u32,
-    pub(super) end: u32,
-    pub(super) escaped: bool,
+    /// The first byte, and one past the last in the upper half.
+    range: u64,
+    /// Of a key its place among the known ones, and [`ESCAPED`].
+    flags: u64,
 }
 
+const ESCAPED: u64 = 1 << 32;
+
 impl Raw {
+    /// The string whose first byte after the quote is at `start`.
+    #[inline(always)]
+    pub(super) fn of(start: usize, string: Quoted) -> Self {
+        let flags = if string.escaped { ESCAPED } else { 0 };
+        Self { flags, ..Self::plain(start, string.end) }
+    }
+
+    /// What stands there without any escape.
+    #[inline(always)]
+    pub(super) fn plain(start: usize, end: usize) -> Self {
+        Self { range: u64::from(start as u32) | (end as u64) << 32, flags: 0 }
+    }
+
+    /// With its place among the known keys.
+    #[inline(always)]
+    pub(super) fn known_at(self, place: Place) -> Self {
+        Self { flags: self.flags | u64::from(place), ..self }
+    }
+
+    #[inline(always)]
+    pub(super) fn start(self) -> u32 {
+        self.range as u32
+    }
+
+    #[inline(always)]
+    pub(super) fn end(self) -> u32 {
+        (self.range >> 32) as u32
+    }
+
+    #[inline(always)]
+    pub(super) fn escaped(self) -> bool {
+        self.flags & ESCAPED != 0
+    }
+
+    #[inline(always)]
+    fn known(self) -> Place {
+        self.flags as Place
+    }
+
     #[inline]
     pub(super) fn bytes(self, json: &[u8]) -> &[u8] {
-        json.get(self.start as usize..self.end as usize).unwrap_or_default()
+        json.get(self.start() as usize..self.end() as usize).unwrap_or_default()
     }
 
     /// What it says, in `buffer`; None if an escape is none.
@@ -44,7 +95,7 @@ impl Raw {
         // Even if each byte of the head is written as `\u0000`.
         let head = raw.get(..raw.len().min(HEAD_BYTES * 6)).unwrap_or_default();
         let mut text = Vec::new();
-        if self.escaped {
+        if self.escaped() {
             decode(head, &mut text);
         } else if head.iter().take(8).any(|byte| byte.eq_ignore_ascii_case(&b'd')) {
             text.extend_from_slice(head);
@@ -69,6 +120,7 @@ pub(super) struct Output {
     pub(super) fields: Vec<Field>,
     pub(super) text: Vec<u8>,
     pub(super) names: Interner,
+    pub(super) known: Known,
     pub(super) focus: Vec<FocusChange>,
     pub(super) page_url: Option<String>,
     pub(super) page_url_field: Option<u32>,
@@ -84,16 +136,18 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(kinds: Kinds, max_fields: usize) -> Self {
+    /// For events of so many bytes.
+    pub(super) fn new(kinds: Kinds, max_fields: usize, json_bytes: usize) -> Self {
         let node_text = [Kind::Text, Kind::Input, Kind::Style, Kind::Code];
         Self {
             kinds,
             node_text_wanted: node_text.iter().any(|kind| kinds.contains(*kind)),
             max_fields,
             events: Vec::new(),
-            fields: Vec::new(),
-            text: Vec::new(),
+            fields: Vec::with_capacity((json_bytes / BYTES_A_FIELD).min(max_fields)),
+            text: Vec::with_capacity(json_bytes / TEXT_SHARE),
             names: Interner::new(MAX_NAMES),
+            known: Known::default(),
             focus: Vec::new(),
             page_url: None,
             page_url_field: None,
@@ -155,8 +209,8 @@ impl Output {
         let bytes = raw.bytes(json);
         if kind == Kind::Pixels && shape != Shape::Key {
             self.text.extend_from_slice(bytes.len().to_string().as_bytes());
-        } else if !raw.escaped {
-            self.text.extend_from_slice(bytes);
+        } else if !raw.escaped() {
+            self.copy(json, raw);
         } else if !decode(bytes, &mut self.text) {
             return Err(ScanError::NotEvents);
         }
@@ -172,22 +226,46 @@ impl Output {
             element: 0,
             start: start as u32,
             end: u32::try_from(end).map_err(|_| ScanError::TooMuch)?,
-            raw_start: raw.start,
-            raw_end: raw.end,
+            raw_start: raw.start(),
+            raw_end: raw.end(),
             shape,
-            escaped: raw.escaped,
+            escaped: raw.escaped(),
         });
         self.owners.push(owner);
         Ok(row)
     }
 
-    fn name(&mut self, json: &[u8], name: Raw) -> Result<u32, ScanError> {
-        if !name.escaped {
-            return Ok(self.names.row(name.bytes(json)));
+    /// Most texts are short, and a copy of a fixed size costs no call.
+    #[inline]
+    fn copy(&mut self, json: &[u8], raw: Raw) {
+        const SHORT: usize = 16;
+        let bytes = raw.bytes(json);
+        let short: Option<&[u8; SHORT]> =
+            json.get(raw.start() as usize..).and_then(|rest| rest.first_chunk());
+        match short {
+            Some(short) if bytes.len() <= SHORT => {
+                let end = self.text.len() + bytes.len();
+                self.text.extend_from_slice(short);
+                self.text.truncate(end);
+            }
+            _ => self.text.extend_from_slice(bytes),
         }
-        let mut text = Vec::new();
-        let text = name.decoded_into(json, &mut text).ok_or(ScanError::NotEvents)?;
-        Ok(self.names.row(text))
+    }
+
+    #[inline]
+    fn name(&mut self, json: &[u8], name: Raw) -> Result<u32, ScanError> {
+        if let Some(row) = self.known.name(name.known()) {
+            return Ok(row);
+        }
+        let row = if name.escaped() {
+            let mut text = Vec::new();
+            let text = name.decoded_into(json, &mut text).ok_or(ScanError::NotEvents)?;
+            self.names.row(text)
+        } else {
+            self.names.row(name.bytes(json))
+        };
+        self.known.set_name(name.known(), row);
+        Ok(row)
     }
 
     /// Takes back what the event at hand has added.
@@ -202,19 +280,20 @@ impl Output {
         let mut kept = self.event_fields;
         let mut gone_bytes = 0;
         for (row, &owner) in (self.event_fields..).zip(&self.owners) {
-            let Some(mut field) = self.fields.get(row).copied() else { break };
-            let text = field.start as usize..field.end as usize + 1;
-            if owner != 0 && !complete(&mut field, owner) {
-                gone_bytes += text.len();
+            let Some(field) = self.fields.get_mut(row) else { break };
+            if owner != 0 && !complete(field, owner) {
+                gone_bytes += (field.end - field.start) as usize + 1;
                 continue;
             }
             if gone_bytes > 0 {
+                let mut field = *field;
+                let text = field.start as usize..field.end as usize + 1;
                 field.start -= gone_bytes as u32;
                 field.end -= gone_bytes as u32;
                 self.text.copy_within(text, field.start as usize);
-            }
-            if let Some(place) = self.fields.get_mut(kept) {
-                *place = field;
+                if let Some(place) = self.fields.get_mut(kept) {
+                    *place = field;
+                }
             }
             kept += 1;
         }

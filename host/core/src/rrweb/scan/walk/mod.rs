@@ -31,8 +31,6 @@ struct Frame {
     is_array: bool,
     /// The node that is spoken of.
     place: Place,
-    /// The last key on the way here, between its quotes.
-    key: Raw,
 }
 
 /// How often the keys stood there that decide how an event is read.
@@ -50,7 +48,8 @@ pub(super) struct Walker<'a> {
     max_depth: usize,
     page: u32,
     elements: &'a mut Elements,
-    stack: Vec<Frame>,
+    /// What is open around the present one, each with the last key on the way there.
+    stack: Vec<(Frame, Raw)>,
     head: Head,
     decisive: Decisive,
     nodes: Nodes,
@@ -81,7 +80,7 @@ impl<'a> Walker<'a> {
             nodes: Nodes::default(),
             unescaped: Vec::new(),
             address: None,
-            out: Output::new(kinds, limits.max_fields),
+            out: Output::new(kinds, limits.max_fields, json.len()),
         }
     }
 
@@ -178,37 +177,45 @@ impl<'a> Walker<'a> {
     /// Reads one value that stands at `slot`, and all that is in it.
     fn value(&mut self, mut slot: Slot) -> Result<(), Stop> {
         self.stack.clear();
-        let mut around = Frame { slot, is_array: true, place: 0, key: Raw::default() };
+        let mut around = Frame { slot, is_array: true, place: 0 };
+        // The last key on the way here.
+        let mut key = Raw::default();
+        let mut is_key_next = false;
         loop {
+            if is_key_next {
+                (slot, key) = self.key(around)?;
+                is_key_next = false;
+            }
             match self.peek().ok_or(NOT_EVENTS)? {
-                b'"' => self.string(slot, &around)?,
+                b'"' => self.string(slot, key, around.place)?,
                 b'{' => {
                     self.at += 1;
                     self.gap();
                     if self.peek() == Some(b'}') {
                         self.at += 1;
                     } else {
+                        self.open(around, key)?;
                         let place = self.place_in(slot.inner, around.place);
-                        around =
-                            self.open(around, Frame { slot, is_array: false, place, key: around.key })?;
-                        slot = self.key(&mut around)?;
+                        around = Frame { slot, is_array: false, place };
+                        is_key_next = true;
                         continue;
                     }
                 }
                 b'[' => {
-                    if !self.numbers(slot, &around)? {
+                    if !self.numbers(slot, key, around.place)? {
                         self.at += 1;
                         self.gap();
                         if self.peek() == Some(b']') {
                             self.at += 1;
                         } else {
-                            around = self.open(around, Frame { slot, is_array: true, ..around })?;
+                            self.open(around, key)?;
+                            around = Frame { slot, is_array: true, ..around };
                             slot = slot.element();
                             continue;
                         }
                     }
                 }
-                _ => self.scalar(slot, &around)?,
+                _ => self.scalar(slot, key, around.place)?,
             }
             loop {
                 if self.stack.is_empty() {
@@ -219,12 +226,13 @@ impl<'a> Walker<'a> {
                     (Some(b','), is_array) => {
                         self.at += 1;
                         self.gap();
-                        slot = if is_array { around.slot.element() } else { self.key(&mut around)? };
+                        slot = around.slot.element();
+                        is_key_next = !is_array;
                         break;
                     }
                     (Some(b'}'), false) | (Some(b']'), true) => {
                         self.at += 1;
-                        around = self.stack.pop().ok_or(NOT_EVENTS)?;
+                        (around, key) = self.stack.pop().ok_or(NOT_EVENTS)?;
                     }
                     _ => return Err(NOT_EVENTS),
                 }
@@ -232,14 +240,15 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Puts `around` away until `frame` closes.
-    fn open(&mut self, around: Frame, frame: Frame) -> Result<Frame, Stop> {
+    /// Puts `around` away until what is in it closes.
+    #[inline(always)]
+    fn open(&mut self, around: Frame, key: Raw) -> Result<(), Stop> {
         // One more for the array of events.
         if self.stack.len() + 2 > self.max_depth {
             return Err(NOT_EVENTS);
         }
-        self.stack.push(around);
-        Ok(frame)
+        self.stack.push((around, key));
+        Ok(())
     }
 
     fn place_in(&mut self, inner: Inner, around: Place) -> Place {
@@ -252,21 +261,25 @@ impl<'a> Walker<'a> {
     }
 
     /// Reads a key and answers what stands under it.
-    #[inline]
-    fn key(&mut self, around: &mut Frame) -> Result<Slot, Stop> {
+    #[inline(always)]
+    fn key(&mut self, around: Frame) -> Result<(Slot, Raw), Stop> {
         self.expect(b'"')?;
         let string = lex::string(self.json, self.at).ok_or(NOT_EVENTS)?;
-        let raw = Raw { start: self.at as u32, end: string.end as u32, escaped: string.escaped };
+        let (json, start) = (self.json, self.at);
+        let mut raw = Raw::of(start, string);
         self.at = string.end + 1;
         self.gap();
         self.expect(b':')?;
         self.gap();
-        let json = self.json;
         let Member { slot, key } = if string.escaped {
             let text = raw.decoded_into(json, &mut self.unescaped).ok_or(NOT_EVENTS)?;
             member(&self.head, around.slot, text)
         } else {
-            member(&self.head, around.slot, raw.bytes(json))
+            let (head, at) = (&self.head, around.slot);
+            let ask = || member(head, at, raw.bytes(json));
+            let (member, known) = self.out.known.member(json, start, string.end, at, ask);
+            raw = raw.known_at(known);
+            member
         };
         if let Some(kind) = key {
             self.unlisted_key(kind, raw, around)?;
@@ -284,16 +297,16 @@ impl<'a> Walker<'a> {
         if slot.text == Rule::Plugin {
             self.decisive.plugins += 1;
         }
-        around.key = raw;
-        Ok(slot)
+        Ok((slot, raw))
     }
 
-    fn unlisted_key(&mut self, kind: Kind, raw: Raw, around: &Frame) -> Result<(), Stop> {
+    #[cold]
+    fn unlisted_key(&mut self, kind: Kind, raw: Raw, around: Frame) -> Result<(), Stop> {
         if around.slot.inner == Inner::Event && raw.decoded(self.json) == "cv" {
             return Err(Stop::Packed);
         }
         // What an object is called by its own key is called so too.
-        let name = self.stack.last().map_or(Raw::default(), |frame| frame.key);
+        let name = self.stack.last().map_or(Raw::default(), |(_, key)| *key);
         self.out.text(self.json, kind, raw, Shape::Key, name, around.place).map(|_| ()).map_err(Stop::Error)
     }
 
