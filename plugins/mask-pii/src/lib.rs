@@ -62,10 +62,15 @@ impl Plugin for MaskPii {
             }
         }
         if self.scanner.has(Rule::Token) {
-            batch.fields().filter(|field| is_secret_by_name(*field)).for_each(|field| {
-                field.mask_all_with(self.mask);
-                series.mark(field);
-            });
+            for chunk in batch.chunks() {
+                let is_secret = |name: &String| rules::token::is_secret_name(name.as_bytes());
+                let secrets: Vec<bool> = chunk.names().iter().map(is_secret).collect();
+                let named = chunk.fields().filter(|field| secrets.get(field.name_row()) == Some(&true));
+                named.filter(|field| may_be_secret(*field)).for_each(|field| {
+                    field.mask_all_with(self.mask);
+                    series.mark(field);
+                });
+            }
         }
         series.mask(&joined, true, self.mask);
         Ok(())
@@ -84,13 +89,11 @@ fn is_at_home(rule: Rule, field: Field<'_>) -> bool {
     }
 }
 
-/// Whether the field is the value of a key that names a secret: `{"token": "…"}`, `data-token="…"`.
-fn is_secret_by_name(field: Field<'_>) -> bool {
+/// Whether a field whose name is a secret's holds one: `{"token": "…"}`, `data-token="…"`.
+fn may_be_secret(field: Field<'_>) -> bool {
     let kinds = [Kind::Network, Kind::Console, Kind::Custom, Kind::Other, Kind::Attribute, Kind::Input];
     kinds.contains(&field.kind())
-        && !field.name().is_empty()
         && field.text() != field.name()
-        && rules::token::is_secret_name(field.name().as_bytes())
         && rules::token::is_secret_value(field.text())
 }
 

@@ -43,6 +43,15 @@ fn is_version(bytes: &[u8], at: usize) -> bool {
     })
 }
 
+/// A quick no for most colons: two of its digits stand before the first one, and it goes on behind it.
+pub(crate) fn may_be_v6(bytes: &[u8], at: usize) -> bool {
+    let is_digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_hexdigit());
+    let next = bytes.get(at + 1).copied();
+    (next == Some(b':') || is_digit(next))
+        && is_digit(before(bytes, at))
+        && at.checked_sub(1).is_some_and(|at| is_digit(before(bytes, at)))
+}
+
 /// The IPv6 address around the first colon, at `at`.
 pub(crate) fn find_v6(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let is_part = |byte: &&u8| byte.is_ascii_hexdigit() || matches!(**byte, b':' | b'.');

@@ -62,15 +62,16 @@ pub(crate) fn find_national(bytes: &[u8], groups: &[Range<usize>]) -> Option<Ran
     if is_word(bytes.get(end).copied()) || groups.len() < 2 && before(bytes, first.start) != Some(b':') {
         return None;
     }
-    let shape: Vec<usize> = lengths(groups).collect();
+    let is = |shape: &[usize]| lengths(groups).eq(shape.iter().copied());
     let is_trunk = bytes.get(first.start) == Some(&b'0')
         && bytes.get(first.start + 1) != Some(&b'0')
-        && TRUNK_SHAPES.contains(&shape.as_slice());
-    let is_american = match shape.as_slice() {
-        [1, 3, 3, 4] => bytes.get(first.start) == Some(&b'1') && american(bytes, groups.get(1..)?),
-        [3, 3, 4] => american(bytes, groups),
-        [10 | 11] => bytes.get(..first.start).is_some_and(|text| text.ends_with(b"tel:")),
-        _ => false,
+        && TRUNK_SHAPES.iter().any(|shape| is(shape));
+    let is_american = match groups {
+        [_] => {
+            (is(&[10]) || is(&[11])) && bytes.get(..first.start).is_some_and(|text| text.ends_with(b"tel:"))
+        }
+        [_, rest @ ..] if is(&[1, 3, 3, 4]) => bytes.get(first.start) == Some(&b'1') && american(bytes, rest),
+        _ => is(&[3, 3, 4]) && american(bytes, groups),
     };
     let clear = !matches!(before(bytes, first.start), Some(b'.' | b'-' | b'/' | b'+'));
     (clear && !is_word(before(bytes, first.start)) && (is_trunk || is_american)).then_some(first.start..end)
@@ -113,4 +114,31 @@ pub(crate) fn find_us_ssn(bytes: &[u8], groups: &[Range<usize>]) -> Option<Range
         && !is_word(bytes.get(serial.end).copied())
         && bytes.get(serial.end) != Some(&b'-');
     (given && alone).then_some(area.start..serial.end)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// As [`find_national`], by the shape as a list.
+    pub(crate) fn find_national_slowly(bytes: &[u8], groups: &[Range<usize>]) -> Option<Range<usize>> {
+        let first = groups.first()?.clone();
+        let end = groups.last()?.end;
+        if is_word(bytes.get(end).copied()) || groups.len() < 2 && before(bytes, first.start) != Some(b':') {
+            return None;
+        }
+        let shape: Vec<usize> = lengths(groups).collect();
+        let is_trunk = bytes.get(first.start) == Some(&b'0')
+            && bytes.get(first.start + 1) != Some(&b'0')
+            && TRUNK_SHAPES.contains(&shape.as_slice());
+        let is_american = match shape.as_slice() {
+            [1, 3, 3, 4] => bytes.get(first.start) == Some(&b'1') && american(bytes, groups.get(1..)?),
+            [3, 3, 4] => american(bytes, groups),
+            [10 | 11] => bytes.get(..first.start).is_some_and(|text| text.ends_with(b"tel:")),
+            _ => false,
+        };
+        let clear = !matches!(before(bytes, first.start), Some(b'.' | b'-' | b'/' | b'+'));
+        (clear && !is_word(before(bytes, first.start)) && (is_trunk || is_american))
+            .then_some(first.start..end)
+    }
 }

@@ -57,6 +57,22 @@ const SECRET_NAMES: [&[u8]; 19] = [
     b"xsrf",
 ];
 
+/// The first two letters of each of [`PREFIXES`].
+const HEADS: [[u8; 2]; PREFIXES.len()] = {
+    let mut heads = [[0; 2]; PREFIXES.len()];
+    let mut at = 0;
+    while at < heads.len() {
+        heads[at] = [PREFIXES[at].0[0], PREFIXES[at].0[1]];
+        at += 1;
+    }
+    heads
+};
+
+/// A quick no for most words.
+pub(crate) fn may_be_prefixed(bytes: &[u8], at: usize) -> bool {
+    bytes.get(at..).and_then(|rest| rest.first_chunk()).is_some_and(|head| HEADS.contains(head))
+}
+
 /// The token that begins at `at`, if known ones begin so.
 pub(crate) fn find_prefixed(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     if is_word(before(bytes, at)) {
@@ -99,6 +115,26 @@ pub(crate) fn find_jwt(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     // An unsigned or cut one has no third part.
     let end = if bytes.get(claims) == Some(&b'.') { part(claims + 1)? } else { claims };
     Some(at..end)
+}
+
+/// How names of secrets end: a bit for each letter of the alphabet.
+const LAST_LETTERS: u32 = {
+    let (mut letters, mut at) = (0, 0);
+    while at < SECRET_NAMES.len() {
+        let name = SECRET_NAMES[at];
+        letters |= 1 << (name[name.len() - 1] - b'a');
+        at += 1;
+    }
+    letters
+};
+
+/// A quick no for most of `=` and `:`: the last letter of the name before it.
+pub(crate) fn may_be_assigned(bytes: &[u8], at: usize) -> bool {
+    let last = match before(bytes, at) {
+        Some(b'"' | b'\'') => at.checked_sub(1).and_then(|at| before(bytes, at)),
+        last => last,
+    };
+    last.is_some_and(|last| last.is_ascii_alphabetic() && LAST_LETTERS >> ((last | 0x20) - b'a') & 1 != 0)
 }
 
 /// What is assigned, by the `=` or `:` at `at`, to the name of a secret.

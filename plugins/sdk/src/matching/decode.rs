@@ -1,18 +1,11 @@
 //! One character, written otherwise: percent-encoded, as an HTML entity, as a JSON escape, or as a
 //! Unicode character that reads like an ASCII one.
 
+use super::bytes::ByteSet;
+
 /// Bytes that may begin something to decode or fold: `% & + \` and the first bytes of the UTF-8 of
-/// what [`folded`] knows. A table: the one look at each byte must be cheap.
-pub(super) const MAY_FOLD: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut at = 0;
-    let bytes = b"%&+\\\xC2\xD9\xDB\xE2\xE3\xEF";
-    while at < bytes.len() {
-        table[bytes[at] as usize] = true;
-        at += 1;
-    }
-    table
-};
+/// what [`folded`] knows.
+pub(super) const MAY_FOLD: ByteSet = ByteSet::of(b"%&+\\\xC2\xD9\xDB\xE2\xE3\xEF");
 
 /// What stands at the beginning of `text`, if it is written otherwise: the character (`None` for one
 /// that is not seen) and the bytes that it takes. `form`: whether `+` is a space.
@@ -166,7 +159,7 @@ mod tests {
             ("\u{2011}", '-'),
         ] {
             assert_eq!(decode(spelling, false), Some((Some(char), spelling.len())), "{spelling}");
-            assert!(MAY_FOLD[spelling.as_bytes()[0] as usize], "{spelling}");
+            assert!(MAY_FOLD.contains(spelling.as_bytes()[0]), "{spelling}");
         }
     }
 

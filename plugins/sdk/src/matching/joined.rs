@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::bytes::Marks;
 use super::decode::MAY_FOLD;
 use super::{Find, Views};
 use crate::model::{Chunk, Field};
@@ -22,11 +23,18 @@ impl<'a> Joined<'a> {
     /// Looks at each byte once, and folds what can be read otherwise.
     pub fn new(chunk: &'a Chunk<'a>) -> Self {
         let mut joined = Self { chunk, views: Vec::new(), text: String::new(), segments: Vec::new() };
-        for field in chunk.fields() {
-            if field.text().bytes().any(|byte| MAY_FOLD[usize::from(byte)]) {
+        let mut marks = Marks::new(chunk.text().as_bytes(), MAY_FOLD);
+        let (mut at, mut row) = (0, 0);
+        while let Some(mark) = marks.next(at) {
+            row = chunk.row_from(row, mark);
+            let Some(field) = chunk.field(row) else { break };
+            at = mark + 1;
+            let range = chunk.range(row);
+            if range.contains(&mark) {
+                at = range.end;
                 let views = Views::of(field.text());
                 if !views.is_plain() {
-                    joined.add(field.row(), views);
+                    joined.add(row, views);
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! soft hyphens, and decodes one layer of `%40`, `&#64;`, `\u0040` and `q=a+b`. Hits are mapped back to
 //! byte ranges of the source, exactly. Text without any of these costs one look at each byte.
 
+mod bytes;
 mod decode;
 mod folded;
 mod joined;
@@ -12,6 +13,7 @@ mod views;
 
 use std::ops::Range;
 
+pub use bytes::{ByteSet, blocks, masks};
 pub use folded::Folded;
 pub use joined::Joined;
 pub use views::Views;

@@ -237,6 +237,25 @@ impl<'a> Chunk<'a> {
         low
     }
 
+    /// As [`Chunk::row_at`], for an offset that is not before row `from`.
+    pub(crate) fn row_from(&self, from: usize, offset: usize) -> usize {
+        let is_before = |row: usize| row < self.len() && self.range(row).end <= offset;
+        let (mut low, mut step) = (from, 1);
+        while is_before(low + step) {
+            low += step;
+            step *= 2;
+        }
+        let mut high = (low + step).min(self.len());
+        if !is_before(low) {
+            high = low;
+        }
+        while low < high {
+            let middle = low.midpoint(high);
+            if is_before(middle) { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
     /// What the plugin made of it.
     fn into_verdict(self) -> Verdict {
         let (edits, mut remove_events) = (normalised(self.edits.into_inner()), self.removed.into_inner());

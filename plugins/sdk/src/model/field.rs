@@ -33,6 +33,11 @@ impl<'a> Field<'a> {
         self.chunk.names().get(row).map_or("", String::as_str)
     }
 
+    /// The row of its name in [`Chunk::names`]: what a name means need be found out once.
+    pub fn name_row(self) -> usize {
+        self.chunk.column(self.row, 3) as usize
+    }
+
     /// Position of its event in the chunk.
     pub fn event(self) -> u32 {
         self.chunk.column(self.row, 0)

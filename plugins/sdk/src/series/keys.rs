@@ -1,9 +1,11 @@
 //! Which fields are values of one thing.
 
+use std::cmp::Ordering;
+
 use crate::model::{Field, Kind};
 
 /// One node's input (its events and its `value` alike), text, or attribute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Eq)]
 pub(super) struct Key<'b> {
     page: u32,
     node: u32,
@@ -21,6 +23,38 @@ impl<'b> Key<'b> {
 
     pub(super) fn is_input(&self) -> bool {
         self.kind == Kind::Input
+    }
+
+    fn place(&self) -> (u64, u32) {
+        (u64::from(self.page) << 32 | u64::from(self.node), self.kind as u32)
+    }
+}
+
+impl Ord for Key<'_> {
+    /// By page, node, kind, name. Names are compared only where all else is equal: a search without
+    /// branches would compare them each time.
+    fn cmp(&self, other: &Self) -> Ordering {
+        #[cold]
+        fn by_name(one: &str, other: &str) -> Ordering {
+            one.cmp(other)
+        }
+        match self.place().cmp(&other.place()) {
+            Ordering::Equal if self.name.is_empty() && other.name.is_empty() => Ordering::Equal,
+            Ordering::Equal => by_name(self.name, other.name),
+            unequal @ (Ordering::Less | Ordering::Greater) => unequal,
+        }
+    }
+}
+
+impl PartialEq for Key<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl PartialOrd for Key<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

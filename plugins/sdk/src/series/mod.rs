@@ -17,8 +17,6 @@ mod keys;
 mod prefixes;
 mod typing;
 
-use std::collections::BTreeMap;
-
 use crate::matching::Joined;
 use crate::model::{Batch, Field, Kind, Kinds, MaskChar};
 use keys::{Key, KeyFilter};
@@ -36,26 +34,26 @@ pub enum Reach {
 /// Collects what is sensitive in a batch, and masks it with all that gives it away.
 pub struct Series<'b> {
     batch: &'b Batch<'b>,
-    marks: BTreeMap<Key<'b>, Mark<'b>>,
+    /// In the order in which they were told.
+    marks: Vec<(Key<'b>, Mark<'b>)>,
     filter: KeyFilter,
 }
 
-/// What is known of one series.
-#[derive(Debug)]
+/// What was said of one series.
+#[derive(Clone, Copy, Debug)]
 struct Mark<'b> {
-    /// The sensitive values, if not all are.
-    values: Vec<&'b str>,
-    all: bool,
+    /// The sensitive value; `None` if all are.
+    value: Option<&'b str>,
     reach: Reach,
 }
 
-/// The fields of one series, each with the position of its chunk, in order.
-type Members<'b> = Vec<(usize, Field<'b>)>;
+/// One field of a series, with the position of its chunk.
+type Member<'b> = (usize, Field<'b>);
 
 impl<'b> Series<'b> {
     /// Nothing is sensitive yet.
     pub fn new(batch: &'b Batch<'b>) -> Self {
-        Self { batch, marks: BTreeMap::new(), filter: KeyFilter::default() }
+        Self { batch, marks: Vec::new(), filter: KeyFilter::default() }
     }
 
     /// This field's value is sensitive, whether in part or as a whole. Masks nothing yet, and of a value
@@ -72,27 +70,33 @@ impl<'b> Series<'b> {
     fn insert(&mut self, field: Field<'b>, all: bool, reach: Reach) {
         let Some(key) = Key::of(field) else { return };
         self.filter.insert(&key);
-        let mark = self.marks.entry(key).or_insert(Mark { values: Vec::new(), all, reach });
-        mark.all |= all;
-        mark.reach = mark.reach.max(reach);
-        if !all && !mark.values.contains(&field.text()) {
-            mark.values.push(field.text());
-        }
+        self.marks.push((key, Mark { value: (!all).then(|| field.text()), reach }));
     }
 
     /// Masks the series that were marked, inputs that were not finished, and what gives either away.
     /// `joined` holds the batch's chunks in order; `unfinished` says whether unfinished inputs count.
     pub fn mask(mut self, joined: &[Joined<'b>], unfinished: bool, mask: MaskChar) {
+        self.marks.sort_by_key(|(key, _)| *key);
         let members = self.members(unfinished);
         if unfinished {
             self.mark_unfinished(&members);
+            self.marks.sort_by_key(|(key, _)| *key);
         }
         let mut prefixes = Prefixes::default();
-        for (key, fields) in &members {
-            let Some(mark) = self.marks.get(key) else { continue };
-            let sensitive = sensitive(mark, fields);
-            let spreads = mark.reach == Reach::Everywhere && is_typed(key, fields);
-            for &(chunk, field) in &sensitive {
+        let mut marks = self.marks.as_slice();
+        for series in members.chunk_by(|(one, _), (next, _)| one == next) {
+            let Some((key, _)) = series.first() else { continue };
+            while let [(other, _), rest @ ..] = marks
+                && other < key
+            {
+                marks = rest;
+            }
+            let count = marks.iter().take_while(|(other, _)| other == key).count();
+            let own = marks.get(..count).unwrap_or_default();
+            let Some(reach) = own.iter().map(|(_, mark)| mark.reach).max() else { continue };
+            let sensitive = sensitive(own, series);
+            let spreads = reach == Reach::Everywhere && is_typed(key, series);
+            for (chunk, field) in sensitive {
                 field.mask_all_with(mask);
                 if let Some(joined) = joined.get(chunk).filter(|_| spreads) {
                     prefixes.add(joined.innermost(field));
@@ -104,28 +108,31 @@ impl<'b> Series<'b> {
         }
     }
 
-    /// The fields of the marked series, and of every input's if asked.
-    fn members(&self, inputs: bool) -> BTreeMap<Key<'b>, Members<'b>> {
-        let mut members: BTreeMap<Key<'b>, Members<'b>> = BTreeMap::new();
+    /// The fields of the marked series, and of every input's if asked: by series, each in order.
+    fn members(&self, inputs: bool) -> Vec<(Key<'b>, Member<'b>)> {
+        let mut members = Vec::new();
         for (position, chunk) in self.batch.chunks().iter().enumerate() {
             for field in chunk.fields() {
-                if !(inputs && field.kind() == Kind::Input || self.filter.may_contain(field)) {
+                let is_asked_for = inputs && field.kind() == Kind::Input;
+                if !is_asked_for && !self.filter.may_contain(field) {
                     continue;
                 }
-                let Some(key) = Key::of(field) else { continue };
-                if inputs && field.kind() == Kind::Input || self.marks.contains_key(&key) {
-                    members.entry(key).or_default().push((position, field));
+                if let Some(key) = Key::of(field)
+                    && (is_asked_for || self.marks.binary_search_by_key(&key, |(key, _)| *key).is_ok())
+                {
+                    members.push((key, (position, field)));
                 }
             }
         }
+        members.sort_by_key(|(key, _)| *key);
         members
     }
 
-    fn mark_unfinished(&mut self, members: &BTreeMap<Key<'b>, Members<'b>>) {
-        for (key, fields) in members {
-            let typed = fields.iter().rev().find(|(_, field)| typing::is_input_event(*field));
-            if key.is_input()
-                && let Some(&(chunk, field)) = typed
+    fn mark_unfinished(&mut self, members: &[(Key<'b>, Member<'b>)]) {
+        for series in members.chunk_by(|(one, _), (next, _)| one == next) {
+            let typed = series.iter().rev().find(|(_, (_, field))| typing::is_input_event(*field));
+            if let Some(&(key, (chunk, field))) = typed
+                && key.is_input()
                 && !typing::is_left(self.batch, chunk, field)
             {
                 self.mark(field);
@@ -135,15 +142,21 @@ impl<'b> Series<'b> {
 }
 
 /// Those values of a series that are to be masked.
-fn sensitive<'b>(mark: &Mark<'b>, fields: &Members<'b>) -> Members<'b> {
-    if mark.all {
-        return fields.clone();
+fn sensitive<'b>(marks: &[(Key<'b>, Mark<'b>)], series: &[(Key<'b>, Member<'b>)]) -> Vec<Member<'b>> {
+    if marks.iter().any(|(_, mark)| mark.value.is_none()) {
+        return series.iter().map(|(_, member)| *member).collect();
     }
-    let mut chosen: Vec<bool> = fields.iter().map(|(_, field)| mark.values.contains(&field.text())).collect();
-    let reaches = |from: usize, to: usize| {
-        matches!((fields.get(from), fields.get(to)), (Some((_, from)), Some((_, to)))
-            if typing::is_step(from.text(), to.text()))
-    };
+    let text = |at: usize| series.get(at).map(|(_, (_, field))| field.text());
+    if series.len() < 2 {
+        // What nobody typed; see below.
+        return Vec::new();
+    }
+    let mut values: Vec<&str> = marks.iter().filter_map(|(_, mark)| mark.value).collect();
+    values.sort_unstable();
+    values.dedup();
+    let is_marked = |at: usize| text(at).is_some_and(|text| values.binary_search(&text).is_ok());
+    let mut chosen: Vec<bool> = (0..series.len()).map(is_marked).collect();
+    let reaches = |from: usize, to: usize| matches!((text(from), text(to)), (Some(from), Some(to)) if typing::is_step(from, to));
     for at in 1..chosen.len() {
         chosen[at] |= chosen[at - 1] && reaches(at - 1, at);
     }
@@ -156,21 +169,20 @@ fn sensitive<'b>(mark: &Mark<'b>, fields: &Members<'b>) -> Members<'b> {
     while at < chosen.len() {
         let connected = |next: &usize| chosen[*next] && reaches(next - 1, *next);
         let end = at + 1 + (at + 1..chosen.len()).take_while(|next| chosen[at] && connected(next)).count();
-        let text = |at: usize| fields.get(at).map(|(_, field)| field.text());
         if (at..end).all(|one| text(one) == text(at)) {
             chosen[at..end].fill(false);
         }
         at = end;
     }
-    fields.iter().zip(chosen).filter_map(|(field, chosen)| chosen.then_some(*field)).collect()
+    series.iter().zip(chosen).filter_map(|((_, member), chosen)| chosen.then_some(*member)).collect()
 }
 
 /// Whether somebody typed: by an input event, or by more than one value.
-fn is_typed(key: &Key<'_>, fields: &Members<'_>) -> bool {
-    let (_, rest) = fields.split_at(fields.len().min(1));
-    let first = fields.first().map(|(_, field)| field.text());
-    key.is_input() && fields.iter().any(|(_, field)| typing::is_input_event(*field))
-        || rest.iter().any(|(_, field)| Some(field.text()) != first)
+fn is_typed(key: &Key<'_>, series: &[(Key<'_>, Member<'_>)]) -> bool {
+    let mut texts = series.iter().map(|(_, (_, field))| field.text());
+    let first = texts.next();
+    key.is_input() && series.iter().any(|(_, (_, field))| typing::is_input_event(*field))
+        || texts.any(|text| Some(text) != first)
 }
 
 /// Masks the prefixes in one chunk.
