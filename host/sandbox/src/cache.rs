@@ -1,12 +1,17 @@
 //! Compiled plugins on disk: `<key>.cwasm` is the code, `<key>.json` its hash and manifest under a hash
 //! of their own. Files are written beside and renamed; what does not fit together is compiled again.
+//!
+//! Both hold their tenant's config. What a process used last and uses no more goes at once; what nobody
+//! used for a day goes when the cache is swept. Another process may still use that: what it has mapped
+//! stays, and what it maps again it compiles again.
 
+use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -24,8 +29,15 @@ use crate::{engine, trusted, wit};
 const FORMAT: &str = "1";
 /// A half-written file of a process that died is removed after this long.
 const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
+/// A plugin that nobody loaded for this long is nobody's, for all that a sweep can know.
+const UNUSED_AGE: Duration = Duration::from_secs(24 * 3600);
+/// Hexadecimal digits of a key.
+const KEY_DIGITS: usize = 64;
 /// Bytes of a `<key>.json`.
 const MAX_NOTE_BYTES: u64 = 1 << 20;
+
+/// A plugin's files.
+const EXTENSIONS: [&str; 2] = ["json", "cwasm"];
 
 /// Names a plugin with its config, on this engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -96,6 +108,7 @@ impl Cache {
     pub(crate) fn find(&self, engine: &Engine, key: &Key) -> Option<Cached> {
         let note = read_note(&self.path(key, "json"))?;
         let component = trusted::load(engine, &self.path(key, "cwasm"), &note.code_sha256).ok()?;
+        EXTENSIONS.iter().for_each(|extension| mark_used(&self.path(key, extension)));
         Some(Cached {
             component,
             manifest: note.manifest,
@@ -120,13 +133,18 @@ impl Cache {
 
     /// Removes a plugin: it holds its tenant's config.
     pub(crate) fn forget(&self, key: &Key) -> std::io::Result<()> {
-        for extension in ["json", "cwasm"] {
+        for extension in EXTENSIONS {
             match fs::remove_file(self.path(key, extension)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
                 Ok(()) | Err(_) => {}
             }
         }
         Ok(())
+    }
+
+    /// Removes plugins that are not of `used` and that nobody loaded for a day; how many.
+    pub(crate) fn sweep(&self, used: &HashSet<Key>) -> usize {
+        sweep(&self.dir, |key| used.contains(key))
     }
 
     fn path(&self, key: &Key, extension: &str) -> PathBuf {
@@ -158,15 +176,52 @@ fn read_note(path: &Path) -> Option<Note> {
     serde_json::from_str(json).ok()
 }
 
+/// Removes the plugins of a cache that nobody loaded for a day, for a process that has none. There may be
+/// no such directory.
+pub fn sweep_unused(dir: &Path) -> usize {
+    sweep(dir, |_| false)
+}
+
+/// Only files that a cache wrote, and best effort: what stays is swept the next time.
+fn sweep(dir: &Path, is_used: impl Fn(&Key) -> bool) -> usize {
+    let mut removed = 0;
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let Some(key) = key_of(&path).filter(|key| !is_used(key)) else { continue };
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && is_older(&entry, UNUSED_AGE) && fs::remove_file(&path).is_ok() {
+            removed += usize::from(path == dir.join(format!("{}.cwasm", key.0)));
+        }
+    }
+    removed
+}
+
+/// Whose file it is, if a cache wrote it.
+fn key_of(path: &Path) -> Option<Key> {
+    let extension = path.extension()?.to_str()?;
+    let stem = path.file_stem()?.to_str()?;
+    let is_key =
+        stem.len() == KEY_DIGITS && stem.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    (is_key && EXTENSIONS.contains(&extension)).then(|| Key(stem.to_owned()))
+}
+
+fn is_older(entry: &fs::DirEntry, age: Duration) -> bool {
+    let modified = entry.metadata().and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|since| since > age))
+}
+
+/// Best effort: what looks unused is compiled again one day.
+fn mark_used(path: &Path) {
+    if let Ok(file) = trusted::open_private(path) {
+        let _ = file.set_modified(SystemTime::now());
+    }
+}
+
 /// Best effort: a leftover costs space only.
 fn remove_leftovers(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
-        let old = entry
-            .metadata()
-            .and_then(|metadata| metadata.modified())
-            .is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > LEFTOVER_AGE));
-        if old && path.extension().is_some_and(|extension| extension == "tmp") {
+        if is_older(&entry, LEFTOVER_AGE) && path.extension().is_some_and(|extension| extension == "tmp") {
             let _ = fs::remove_file(path);
         }
     }

@@ -28,12 +28,15 @@ mod trusted;
 mod verify;
 mod wit;
 
+pub use cache::sweep_unused;
 pub use child::compile_child;
 pub use failure::{FailureKind, LoadError, PluginFailure, SandboxError, Stage, Usage};
 pub use inspect::{Inspection, inspect, sha256_hex};
 pub use limits::{Limits, Settings};
 pub use manifest::Manifest;
 pub use prepare::{Compiled, compile_in_process};
+#[cfg(feature = "measure")]
+pub use sandbox::LongLived;
 pub use sandbox::{Answer, Plugin, Sandbox};
 pub use source::ChunkSource;
 pub use state::{LogLevel, LogLine};

@@ -1,8 +1,9 @@
 //! Loading plugins and calling them.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use replay_core::rrweb::{Batch, Verdict};
 use wasmtime::Engine;
@@ -38,6 +39,8 @@ struct Inner {
     ticker: Ticker,
     cache: Cache,
     loaded: Loaded,
+    /// What was loaded since the last [`Sandbox::retain`], or kept by it.
+    known: Mutex<HashSet<Key>>,
     calls: Permits,
     compilers: Permits,
 }
@@ -85,7 +88,8 @@ impl Sandbox {
         let loaded = Loaded::new(settings.max_loaded_bytes);
         let calls = Permits::new(settings.concurrency);
         let compilers = Permits::new(COMPILERS);
-        let inner = Inner { settings, engine, linker, ticker, cache, loaded, calls, compilers };
+        let known = Mutex::default();
+        let inner = Inner { settings, engine, linker, ticker, cache, loaded, known, calls, compilers };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -113,6 +117,22 @@ impl Sandbox {
         let key = self.inner.cache.key(&sha256.to_ascii_lowercase(), config_json);
         self.inner.loaded.remove(&key);
         self.inner.cache.forget(&key).map_err(|error| LoadError::Cache(error.to_string()))
+    }
+
+    /// Keeps of all plugins only these, each a component's sha256 with a config: what this process loaded
+    /// before goes from the disk at once, and what nobody loaded for a day. What is called right now is
+    /// mapped, and stays so. How many were removed.
+    pub fn retain<'a>(&self, used: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<usize, LoadError> {
+        let inner = &self.inner;
+        let key = |(sha256, config): (&str, &str)| inner.cache.key(&sha256.to_ascii_lowercase(), config);
+        let used: HashSet<Key> = used.into_iter().map(key).collect();
+        let mut known = inner.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone: Vec<Key> = known.difference(&used).cloned().collect();
+        for key in &gone {
+            inner.cache.forget(key).map_err(|error| LoadError::Cache(error.to_string()))?;
+            known.remove(key);
+        }
+        Ok(gone.len() + inner.cache.sweep(&used))
     }
 
     /// Bytes of compiled code that are mapped.
@@ -180,6 +200,7 @@ impl Inner {
             snapshotted: cached.snapshotted,
             code_bytes: cached.code_bytes,
         });
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
         self.loaded.put(key.clone(), Arc::clone(&program));
         Some(program)
     }
@@ -294,6 +315,34 @@ impl Plugin {
         }
         let component = inner.read(&identity.component, &identity.sha256).ok()?;
         inner.make(&identity.key, Compiler::Child, component, &identity.config_json).ok()
+    }
+}
+
+/// One instance for many calls: what a fresh one for each is compared with, and nothing else. It breaks
+/// the rule that nothing of a batch is there for the next.
+#[cfg(feature = "measure")]
+pub struct LongLived {
+    plugin: Plugin,
+    program: Arc<Program>,
+    guest: Guest,
+}
+
+#[cfg(feature = "measure")]
+impl LongLived {
+    /// `None` if the plugin cannot be started.
+    pub fn new(plugin: &Plugin) -> Option<Self> {
+        let (program, limits) = (plugin.program()?, &plugin.sandbox.inner.settings.limits);
+        let guest = Guest::start(&program.linked, limits, limits.configure_time, false).ok()?;
+        Some(Self { plugin: plugin.clone(), program, guest })
+    }
+
+    /// As [`Plugin::process_chunks`]; `None` if it failed.
+    pub fn process_chunks(&mut self, chunks: &Arc<dyn ChunkSource>) -> Option<Vec<Verdict>> {
+        let inner = &self.plugin.sandbox.inner;
+        let limits = &inner.settings.limits;
+        let _time_passes = inner.ticker.run();
+        self.guest.allow(limits.process_time(chunks.text_bytes()));
+        self.guest.process(show(Arc::clone(chunks), &self.program.manifest, limits)).ok()?.ok()
     }
 }
 

@@ -1,13 +1,16 @@
 //! Compiled plugins on disk: used when they are whole, made again when they are not.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use replay_core::rrweb::Verdict;
-use replay_sandbox::{LoadError, Plugin, Sandbox, SandboxError, Settings};
+use replay_sandbox::{LoadError, Plugin, Sandbox, SandboxError, Settings, sweep_unused};
 
 use crate::guests::Guest;
 use crate::support::{Room, texts};
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn works(plugin: &Plugin) {
     assert_eq!(plugin.process_chunks(&texts(&["Drop"])).unwrap().verdicts, [Verdict::Drop(0)]);
@@ -124,4 +127,59 @@ fn a_forgotten_plugin_is_gone_from_the_disk() {
     // Its handle makes it anew.
     works(&plugin);
     assert_eq!(room.cached("cwasm").len(), 1);
+}
+
+/// As if nobody had loaded it for so long.
+fn age(file: &Path, hours: u64) {
+    let then = SystemTime::now() - Duration::from_secs(hours * 3600);
+    std::fs::File::open(file).unwrap().set_modified(then).unwrap();
+}
+
+#[test]
+fn what_left_the_config_leaves_the_disk() {
+    let room = Room::new();
+    let (path, sha256) = room.write(&Guest::default().build());
+    let kept = room.sandbox.load(&path, &sha256, "1").unwrap();
+    let gone = room.sandbox.load(&path, &sha256, "{\"secret\":1}").unwrap();
+    assert_eq!(room.sandbox.retain([(sha256.as_str(), "1")]).unwrap(), 1);
+    assert!(without_a_compiler(&room).load(&path, &sha256, "1").is_ok());
+    assert!(without_a_compiler(&room).load(&path, &sha256, "{\"secret\":1}").is_err());
+    assert_eq!((room.cached("cwasm").len(), room.cached("json").len()), (1, 1));
+    // A batch that is under way ends with what it began with.
+    works(&gone);
+    works(&kept);
+    assert_eq!(room.sandbox.retain([(sha256.as_str(), "1")]).unwrap(), 0);
+}
+
+#[test]
+fn a_sweep_takes_what_nobody_loaded_for_a_day_and_only_that() {
+    let room = Room::new();
+    let (path, sha256) = room.write(&Guest::default().build());
+    // Of other processes: one that is long gone, one that started an hour ago.
+    for config in ["1", "2", "3"] {
+        Sandbox::new(room.settings.clone()).unwrap().load(&path, &sha256, config).unwrap();
+        let aged = if config == "3" { 1 } else { 48 };
+        let files = room.cached("cwasm").into_iter().chain(room.cached("json"));
+        let fresh =
+            files.filter(|file| file.metadata().unwrap().modified().unwrap().elapsed().unwrap() < HOUR);
+        fresh.for_each(|file| age(&file, aged));
+    }
+    let dir = &room.settings.cache_dir;
+    let others =
+        ["notes.txt", "notes.json", &format!("{}.txt", "a".repeat(64)), &format!("{}.json", "A".repeat(64))];
+    for name in others {
+        std::fs::write(dir.join(name), "somebody's").unwrap();
+        age(&dir.join(name), 48);
+    }
+    // Whoever loads it uses it.
+    without_a_compiler(&room).load(&path, &sha256, "1").unwrap();
+    assert_eq!(room.sandbox.retain([]).unwrap(), 1);
+    let left = |config: &str| without_a_compiler(&room).load(&path, &sha256, config).is_ok();
+    assert!(left("1") && !left("2") && left("3"));
+    assert!(others.iter().all(|name| dir.join(name).exists()));
+    // Without any plugin in the config there is no sandbox, and still a sweep.
+    assert_eq!(sweep_unused(dir), 0);
+    room.cached("cwasm").iter().for_each(|file| age(file, 48));
+    assert_eq!(sweep_unused(dir), 2);
+    assert_eq!(sweep_unused(&dir.join("nowhere")), 0);
 }

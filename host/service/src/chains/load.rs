@@ -11,7 +11,7 @@ use replay_core::identity::ProjectId;
 use replay_core::rrweb::Kinds;
 use replay_sandbox::{Sandbox, sha256_hex};
 
-use super::revisions::Revisions;
+use super::revisions::{DEFAULTS, Revisions};
 use super::{Chain, ChainSet, Guest, Stage, letters_hold_payload};
 use crate::config::{DeadLetterPayload, OnPluginFailure, PluginRef, Tenant, Tenants};
 
@@ -99,9 +99,10 @@ impl ChainSet {
             }
             chain
         };
-        let defaults = chain("defaults", &tenants.defaults);
+        let defaults = chain(DEFAULTS, &tenants.defaults);
         let listed: Vec<(ProjectId, Option<Chain>)> =
             tenants.listed.iter().map(|(id, tenant)| (id.clone(), chain(id.as_str(), tenant))).collect();
+        problems.0.extend(revisions.vanished(tenants));
         if !problems.0.is_empty() {
             return Err(problems);
         }
@@ -111,8 +112,21 @@ impl ChainSet {
             return Err(problems);
         }
         let Some(defaults) = defaults else { return Err(problems) };
+        if let Some(sandbox) = sandbox {
+            keep_only(tenants, sandbox);
+        }
         let listed = listed.into_iter().filter_map(|(id, chain)| Some((id, Arc::new(chain?)))).collect();
         Ok(Self { defaults: Arc::new(defaults), listed })
+    }
+}
+
+/// What is compiled of plugins that the config does not have any more holds their tenants' settings.
+fn keep_only(tenants: &Tenants, sandbox: &Sandbox) {
+    let used: Vec<Key> = tenants.all().flat_map(|tenant| &tenant.plugins).map(Key::of).collect();
+    match sandbox.retain(used.iter().map(|key| (key.sha256.as_str(), key.config.as_str()))) {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(removed, "removed compiled plugins that the config does not have"),
+        Err(error) => tracing::warn!(%error, "cannot remove compiled plugins that the config does not have"),
     }
 }
 

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::config::Tenant;
+use replay_core::identity::ProjectId;
+
+use crate::config::{PluginRef, Tenant, Tenants, Unlisted};
 
 pub(super) struct Revisions {
     path: PathBuf,
@@ -33,6 +35,9 @@ struct Known {
 }
 
 const FORMAT_VERSION: u32 = 1;
+
+/// What the chain of who is not listed is remembered as.
+pub(super) const DEFAULTS: &str = "defaults";
 
 impl Revisions {
     pub(super) fn open(path: &Path) -> Self {
@@ -87,6 +92,32 @@ impl Revisions {
         Ok(())
     }
 
+    /// Who had a chain and is not in the config any more, unless the operator says that it is `retired`:
+    /// its records would be treated as those of anybody who is not listed.
+    pub(super) fn vanished(&self, tenants: &Tenants) -> Vec<String> {
+        if tenants.unlisted == Unlisted::Reject {
+            return Vec::new();
+        }
+        let defaults = digest(&tenants.defaults);
+        let is_known = |name: &str| {
+            name == DEFAULTS
+                || ProjectId::new(name).is_some_and(|id| tenants.listed.contains_key(&id))
+                || tenants.retired.iter().any(|id| id.as_str() == name)
+        };
+        let falls = |known: &Known| {
+            let had_chain = known.digest != digest_of(&[]);
+            had_chain && (known.digest != defaults || known.revision > tenants.defaults.chain_revision)
+        };
+        let vanished = self.file.chains.iter().filter(|(name, known)| falls(known) && !is_known(name));
+        let say = |(name, _)| {
+            format!(
+                "tenants.{name}: it had a chain and is not in the config any more, so that its records would be \
+                 treated as `tenants.defaults` says; list it again, or add it to `tenants.retired`"
+            )
+        };
+        vanished.map(say).collect()
+    }
+
     /// Writes down what was accepted, whole or not at all.
     pub(super) fn save(&mut self) -> io::Result<()> {
         if !self.changed {
@@ -105,8 +136,12 @@ impl Revisions {
 
 /// SHA-256 over what decides what the chain makes of a chunk.
 fn digest(tenant: &Tenant) -> String {
+    digest_of(&tenant.plugins)
+}
+
+fn digest_of(plugins: &[PluginRef]) -> String {
     let mut hash = Sha256::new();
-    for plugin in &tenant.plugins {
+    for plugin in plugins {
         let parts = [&plugin.sha256, &plugin.config.to_string(), &plugin.allow_replace.to_string()];
         for part in parts {
             hash.update((part.len() as u64).to_le_bytes());
@@ -115,4 +150,85 @@ fn digest(tenant: &Tenant) -> String {
         hash.update([u8::from(plugin.mask_only)]);
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, HashMap};
+
+    use super::*;
+    use crate::config::OnPluginFailure;
+
+    fn tenant(revision: u16, plugins: &[&str]) -> Tenant {
+        let plugin = |name: &&str| PluginRef {
+            name: (*name).to_owned(),
+            sha256: name.repeat(8),
+            config: serde_json::json!({}),
+            allow_replace: false,
+            mask_only: false,
+        };
+        Tenant {
+            chain_revision: revision,
+            plugins: plugins.iter().map(plugin).collect(),
+            redacts: true,
+            on_plugin_failure: OnPluginFailure::Quarantine,
+            dead_letter_payload: None,
+            hot_retention_days: 1,
+            cold_retention_days: 1,
+        }
+    }
+
+    fn tenants(defaults: Tenant, listed: &[(&str, Tenant)], retired: &[&str]) -> Tenants {
+        let id = |name: &str| ProjectId::new(name).unwrap();
+        Tenants {
+            unlisted: Unlisted::Defaults,
+            defaults,
+            listed: listed
+                .iter()
+                .map(|(name, tenant)| (id(name), tenant.clone()))
+                .collect::<BTreeMap<_, _>>(),
+            keys: HashMap::new(),
+            retired: retired.iter().map(|name| id(name)).collect(),
+        }
+    }
+
+    /// What a start with this config says.
+    fn start(path: &Path, tenants: &Tenants) -> Vec<String> {
+        let mut revisions = Revisions::open(path);
+        let named = tenants.listed.iter().map(|(id, tenant)| (id.as_str(), tenant));
+        let all = std::iter::once((DEFAULTS, &tenants.defaults)).chain(named);
+        let mut problems: Vec<String> =
+            all.filter_map(|(name, tenant)| revisions.accept(name, tenant).err()).collect();
+        problems.extend(revisions.vanished(tenants));
+        if problems.is_empty() {
+            revisions.save().unwrap();
+        }
+        problems
+    }
+
+    #[test]
+    fn who_had_a_chain_does_not_leave_unnoticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("chains.json");
+        let plain = || tenant(0, &[]);
+        let shop = ("shop", tenant(3, &["mask"]));
+        assert!(start(&path, &tenants(plain(), &[shop.clone(), ("blog", plain())], &[])).is_empty());
+        // Who never had one may go.
+        assert!(start(&path, &tenants(plain(), std::slice::from_ref(&shop), &[])).is_empty());
+        let said = start(&path, &tenants(plain(), &[], &[]));
+        assert!(
+            matches!(said.as_slice(), [one] if one.contains("tenants.shop") && one.contains("retired")),
+            "{said:?}"
+        );
+        // Another chain is no better, the same is, and so is to be rejected.
+        assert_eq!(start(&path, &tenants(tenant(3, &["other"]), &[], &[])).len(), 1);
+        assert!(Revisions::open(&path).vanished(&tenants(tenant(3, &["mask"]), &[], &[])).is_empty());
+        assert_eq!(Revisions::open(&path).vanished(&tenants(tenant(2, &["mask"]), &[], &[])).len(), 1);
+        let rejects = Tenants { unlisted: Unlisted::Reject, ..tenants(plain(), &[], &[]) };
+        assert!(start(&path, &rejects).is_empty());
+        // The operator may say so; the revision is remembered for when it comes back.
+        assert!(start(&path, &tenants(plain(), &[], &["shop"])).is_empty());
+        assert_eq!(start(&path, &tenants(plain(), &[("shop", tenant(2, &["mask"]))], &[])).len(), 1);
+        assert!(start(&path, &tenants(plain(), &[("shop", tenant(4, &["new"]))], &[])).is_empty());
+    }
 }

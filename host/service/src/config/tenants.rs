@@ -13,6 +13,10 @@ use super::plugins::{Chain, PluginRef};
 use super::report::{Problems, Span};
 use super::rules::word;
 use super::section::{self, choices, join, section};
+use super::units::wrong;
+
+/// What a project id is made of.
+const PROJECT_ID: &str = "use letters, digits, `.`, `_` and `-`, a letter or digit first, 128 at most";
 
 section! {
     /// How a tenant's sessions are treated. What is left out is as in `tenants.defaults`.
@@ -64,6 +68,7 @@ pub(super) struct TenantsFile {
     unlisted: Unlisted,
     defaults: TenantFile,
     listed: Vec<(Key, TenantFile)>,
+    retired: Vec<ProjectId>,
 }
 
 /// How one tenant's sessions are treated.
@@ -96,6 +101,8 @@ pub struct Tenants {
     pub listed: BTreeMap<ProjectId, Tenant>,
     /// SDK key → project.
     pub keys: HashMap<String, ProjectId>,
+    /// Projects that had a chain and are meant to be listed no more.
+    pub retired: Vec<ProjectId>,
 }
 
 impl Tenants {
@@ -119,7 +126,7 @@ impl Tenants {
     }
 }
 
-/// Reads the section: two keys with a meaning, every other one a project id.
+/// Reads the section: three keys with a meaning, every other one a project id.
 pub(super) struct TenantsKind;
 
 impl Kind for TenantsKind {
@@ -134,11 +141,16 @@ impl Kind for TenantsKind {
         }
         let unlisted = node.get("unlisted").and_then(|n| unlisted().read(n, "tenants.unlisted", problems));
         let defaults = section::read(node.get("defaults"), "tenants.defaults", problems);
-        let named = node.entries().iter().filter(|(key, _)| !matches!(&*key.text, "unlisted" | "defaults"));
+        let named = node
+            .entries()
+            .iter()
+            .filter(|(key, _)| !matches!(&*key.text, "unlisted" | "defaults" | "retired"));
         let listed = named
             .map(|(key, node)| (key.clone(), section::read(Some(node), &join(path, &key.text), problems)))
             .collect();
-        Some(Some(TenantsFile { unlisted: unlisted.unwrap_or(Unlisted::Defaults), defaults, listed }))
+        let retired = node.get("retired").and_then(|n| retired().read(n, "tenants.retired", problems));
+        let (unlisted, retired) = (unlisted.unwrap_or(Unlisted::Defaults), retired.unwrap_or_default());
+        Some(Some(TenantsFile { unlisted, defaults, listed, retired }))
     }
 
     fn absent(&self) -> Self::Out {
@@ -147,13 +159,14 @@ impl Kind for TenantsKind {
 
     fn schema(&self) -> Json {
         let tenant = section::schema::<TenantFile>();
-        let (mut defaults, mut others) = (tenant.clone(), unlisted().schema());
+        let (mut defaults, mut others, mut gone) = (tenant.clone(), unlisted().schema(), retired().schema());
         defaults["required"] = json!(["plugins"]);
         others["description"] = "Records of projects that are not listed.".into();
+        gone["description"] = "Projects that had a chain and are meant to be listed no more.".into();
         json!({
             "type": "object",
             "required": ["defaults"],
-            "properties": { "unlisted": others, "defaults": defaults },
+            "properties": { "unlisted": others, "defaults": defaults, "retired": gone },
             "additionalProperties": tenant,
         })
     }
@@ -161,6 +174,11 @@ impl Kind for TenantsKind {
 
 fn unlisted() -> impl Kind<Out = Unlisted> {
     choice().or(Unlisted::Defaults)
+}
+
+fn retired() -> impl Kind<Out = Vec<ProjectId>> {
+    text_of(|text| ProjectId::new(text).map_or_else(|| wrong("is not a project id", PROJECT_ID), Ok))
+        .list(Vec::new())
 }
 
 /// Checks the section and fills in what tenants inherit. Without a section nobody has a chain.
@@ -181,7 +199,7 @@ pub(super) fn resolve(
     };
     let Some(file) = file else {
         let (unlisted, listed, keys) = (Unlisted::Defaults, BTreeMap::new(), HashMap::new());
-        return Tenants { unlisted, defaults: base, listed, keys };
+        return Tenants { unlisted, defaults: base, listed, keys, retired: Vec::new() };
     };
     require_default_chain(&file.defaults, node, problems);
     if !file.defaults.keys.is_empty() {
@@ -193,14 +211,11 @@ pub(super) fn resolve(
         defaults: inherit(&file.defaults, &base, node, "defaults", problems),
         listed: BTreeMap::new(),
         keys: HashMap::new(),
+        retired: file.retired,
     };
     for (key, tenant) in &file.listed {
         let Some(id) = ProjectId::new(&key.text) else {
-            problems.add(
-                key.span,
-                "this is not a project id",
-                "use letters, digits, `.`, `_` and `-`, a letter or digit first, 128 at most",
-            );
+            problems.add(key.span, "this is not a project id", PROJECT_ID);
             continue;
         };
         for sdk_key in &tenant.keys {
