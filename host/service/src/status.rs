@@ -84,7 +84,7 @@ pub fn report(
     Report {
         status: readiness.status.to_owned(),
         troubles: readiness.checks.into_iter().filter_map(trouble).collect(),
-        partitions: books.partitions.iter().map(|books| partition(books, end_offsets)).collect(),
+        partitions: partitions(books, end_offsets),
         received: books.counts.received,
         settled: books.counts.settled.iter().map(|(ending, count)| (ending_name(*ending), *count)).collect(),
         unsettled: books.unsettled(),
@@ -107,6 +107,11 @@ pub fn ending_name(ending: Ending) -> String {
         Ending::Skipped(skip) => format!("skipped {skip}"),
         Ending::DeadLettered(reason) => format!("dead_lettered {reason}"),
     }
+}
+
+/// How far behind each partition is. `end_offsets`: one past the last offset of each.
+pub fn partitions(status: &Status, end_offsets: &[(u32, u64)]) -> Vec<Partition> {
+    status.partitions.iter().map(|books| partition(books, end_offsets)).collect()
 }
 
 fn partition(books: &replay_core::pipeline::PartitionStatus, end_offsets: &[(u32, u64)]) -> Partition {

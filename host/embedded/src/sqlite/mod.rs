@@ -31,6 +31,7 @@ use std::time::Duration;
 pub use dead::SqliteDeadLetters;
 pub use hot::SqliteHot;
 pub use offsets::SqliteOffsets;
+pub use schema::replays_schema;
 
 /// How a database is opened. The defaults suit a service on one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,6 +27,11 @@ pub(super) static REPLAYS: Schema =
 pub(super) static DEAD: Schema =
     Schema { name: "dead-letter database", application_id: 0x4753_646c, versions: &[DEAD_1] };
 
+/// The statements that make `replays.sqlite`, for people to read.
+pub fn replays_schema() -> String {
+    REPLAYS.versions.concat()
+}
+
 /// `id` is a rowid of our own, so that a row with its blob is appended at the end of the tree and
 /// the identity lives in a narrow index beside it (a `WITHOUT ROWID` table would carry the blobs
 /// through every split of a tree sorted by identity). `lead` and `tail` are zeroes, see `padding`.

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 
 use super::client::Client;
 use super::{CliError, Exit};
-use crate::build;
+use crate::build::{self, Opener};
 use crate::clock::{Clock, millis, unix_ms};
 use crate::config::{Settings, wants_colour};
 use crate::lock::{DataLock, LockError, running_owner};
@@ -121,8 +121,7 @@ impl Context {
     /// Stores to look into, beside a running service or without one.
     pub(super) fn open_for_reading(&self) -> Result<Readable, CliError> {
         self.refuse_what_this_build_lacks()?;
-        let _runtime = self.enter();
-        let opened = build::open_for_reading(&self.settings)?;
+        let opened = self.block_on(build::open_for_reading(&self.settings))?;
         let replays = build::replays(&self.settings, &opened);
         Ok(Readable { hot: opened.hot, replays, letters: opened.letters })
     }
@@ -152,8 +151,7 @@ impl Context {
             }
             Err(error) => return Err(error.into()),
         };
-        let _runtime = self.enter();
-        let parts = build::parts(&self.settings, self.clock)?;
+        let parts = self.block_on(build::parts(&self.settings, self.clock, Opener::Command))?;
         let replays = build::replays(&self.settings, &parts.stores.kept);
         Ok(Reach::Own(Own { ops: Ops::new(parts.stores, parts.lifecycle), replays, _lock: lock }))
     }

@@ -15,7 +15,7 @@ use tokio::time::MissedTickBehavior;
 use super::context::Context;
 use super::reload::reload_on_request;
 use super::{CliError, Exit, Role, output};
-use crate::build::{self, Parts};
+use crate::build::{self, Opener, Parts};
 use crate::chains::Chains;
 use crate::http::{self, App, Tokens};
 use crate::lock::{AdminEndpoint, DataLock, Owner};
@@ -35,7 +35,7 @@ pub(super) fn run(config: Option<&Path>, roles: &[Role]) -> Result<Exit, CliErro
     let lock = DataLock::acquire(context.data_dir(), "run")?;
     let mut sandbox = None;
     let chains = build::chains(context.settings(), &mut sandbox)?;
-    let parts = build::parts(context.settings(), context.clock())?;
+    let parts = context.block_on(build::parts(context.settings(), context.clock(), Opener::Service))?;
     let reloads = config.map(|config| {
         let tenants = context.settings().tenants.clone();
         reload_on_request(config.to_owned(), Arc::clone(&chains), tenants, sandbox)
@@ -64,6 +64,7 @@ async fn serve(
     } else {
         (None, None)
     };
+    let source = Arc::clone(&parts.stores.source);
     let lifecycle = Arc::clone(&parts.lifecycle);
     let app = Arc::new(App {
         stores: parts.stores.clone(),
@@ -109,6 +110,7 @@ async fn serve(
     let _ = draining_sender.send(true);
     let _ = closed_sender.send(true);
     tasks.iter().for_each(JoinHandle::abort);
+    source.close().await;
     for server in servers {
         // Open connections may idle; what they had sent is answered.
         let _ = tokio::time::timeout(Duration::from_secs(1), server).await;
@@ -234,7 +236,7 @@ async fn feed_back_recovered(ops: Ops, chains: Arc<Chains>) {
     }
 }
 
-/// Whoever owns the log cuts it, whatever roles it has.
+/// Whoever owns the local log cuts it, whatever roles it has.
 async fn prune_log(parts: Arc<Parts>) {
     let mut timer = tokio::time::interval(HOUSEKEEPING);
     loop {

@@ -7,17 +7,22 @@ use replay_core::identity::SessionKey;
 use replay_ports::SessionFilter;
 use serde::Serialize;
 
-use super::context::{Context, Reach, project_arg, session_arg, time_arg};
+use super::context::{Context, Reach, age_arg, project_arg, session_arg, time_arg};
 use super::{CliError, Exit, Format, SessionArgs, SessionListArgs, output};
 use crate::http::EraseRequest;
 use crate::lifecycle::EraseReport;
-use crate::replays::{Place, PlayedChunk, list_sessions};
+use crate::replays::{ListFilter, Place, PlayedChunk, list_sessions};
 
 pub(super) fn list(config: Option<&Path>, args: &SessionListArgs) -> Result<Exit, CliError> {
-    let filter = SessionFilter {
-        project_id: args.project.as_deref().map(project_arg).transpose()?,
-        since_ms: args.since.as_deref().map(time_arg).transpose()?,
-        until_ms: args.until.as_deref().map(time_arg).transpose()?,
+    let filter = ListFilter {
+        sessions: SessionFilter {
+            project_id: args.project.as_deref().map(project_arg).transpose()?,
+            since_ms: args.since.as_deref().map(time_arg).transpose()?,
+            until_ms: args.until.as_deref().map(time_arg).transpose()?,
+        },
+        min_duration_ms: args.min_duration.as_deref().map(age_arg).transpose()?,
+        state: args.state,
+        has_error: args.has_error,
     };
     let after = match args.after.as_deref() {
         Some(text) => Some(

@@ -128,6 +128,16 @@ section! {
         max_payload_bytes: u64 = size().within(0, 64 * MIB).or(MIB),
         /// How long letters are kept.
         retention: Duration = time().within(HOUR, 3650 * DAY).or(14 * DAY),
+        /// Whether the topic is made when it is not there.
+        create_topic: bool = flag().or(true),
+        /// Partitions of a topic that is made.
+        topic_partitions: u32 = count().within(1, 1000).or(1),
+        /// Replicas of a topic that is made; 0 for the brokers' default.
+        replication_factor: u32 = count().within(0, 100).or(0),
+        /// Erased letters of a topic that is made are off the disks about so long after.
+        compaction_lag: Duration = time().within(MINUTE, 7 * DAY).or(HOUR),
+        /// Letters of a topic whose heads are kept in memory; more cost more reading, nothing else.
+        indexed_letters: u32 = count().within(1_000, 10_000_000).or(100_000),
     }
 }
 

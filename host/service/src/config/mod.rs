@@ -35,8 +35,10 @@ pub use plugins::{PluginLimits, PluginRef, Plugins};
 pub use report::{ConfigErrors, Problem};
 pub use rules::ProjectLabel;
 pub use secret::Secret;
-pub use settings::{ClickHouse, Cold, ColdStore, DeadLetterStore, DeadLetters, Hot, S3, Settings, Source};
-pub use stores::{Embedded, EmbeddedLog, EmbeddedSqlite, Kafka};
+pub use settings::{
+    ClickHouse, Cold, ColdStore, DeadLetterStore, DeadLetters, Hot, LetterTopic, S3, Settings, Source,
+};
+pub use stores::{ClickHouseFile, Embedded, EmbeddedLog, EmbeddedSqlite, Kafka, MinioFile};
 pub use tenants::{OnPluginFailure, Tenant, Tenants, Unlisted};
 
 use report::Problems;

@@ -8,9 +8,12 @@ use std::time::Duration;
 use super::file::{Api, ConfigFile, DeadLetterKind, DeadLettersFile, Limits, Replay};
 use super::node::Node;
 use super::report::{Problems, Span};
+use super::rules::AWS;
 use super::secret::Secret;
 use super::section::{self, Section};
-use super::settings::{ClickHouse, Cold, ColdStore, DeadLetterStore, DeadLetters, Hot, S3, Settings, Source};
+use super::settings::{
+    ClickHouse, Cold, ColdStore, DeadLetterStore, DeadLetters, Hot, LetterTopic, S3, Settings, Source,
+};
 use super::stores::{ClickHouseFile, ColdFile, ColdKind, Embedded, HotKind, Kafka, MinioFile, SourceKind};
 use super::tenants::{self, Tenants};
 use super::units::{DAY, show_size, show_time};
@@ -160,18 +163,43 @@ impl Resolver<'_> {
 
     fn source(&mut self, kind: Option<SourceKind>, kafka: Option<Kafka>) -> (Source, &'static str) {
         let why = self.why("source", kind.is_some(), kafka.is_some(), "kafka", "local");
+        if let Some(kafka) = &kafka {
+            self.kafka_properties(kafka);
+        }
         match kind {
             Some(SourceKind::Local) => (Source::Local, why),
             Some(SourceKind::Kafka) | None => (Source::Kafka(kafka.unwrap_or_else(defaults)), why),
         }
     }
 
+    /// What librdkafka would refuse, or what would break what is promised. A build without it cannot tell.
+    fn kafka_properties(&mut self, kafka: &Kafka) {
+        #[cfg(feature = "servers")]
+        {
+            let exposed =
+                kafka.properties.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+            for refused in replay_servers::kafka::refused_properties(&exposed.collect()) {
+                let path = format!("kafka.properties.{}", refused.name);
+                self.wrong(&path, &refused.reason, "leave it out, or change it as said");
+            }
+        }
+        #[cfg(not(feature = "servers"))]
+        let _ = kafka;
+    }
+
     fn hot(&mut self, kind: Option<HotKind>, file: Option<ClickHouseFile>) -> (Hot, &'static str) {
         let why = self.why("hot", kind.is_some(), file.is_some(), "clickhouse", "sqlite");
         // Read the section even if it is not used, so that what is wrong in it shows.
         let file = file.unwrap_or_else(defaults);
-        let password = self.secret("clickhouse.password", file.password, file.password_file.as_deref());
-        let server = ClickHouse { url: file.url, database: file.database, user: file.user, password };
+        let password =
+            self.secret("clickhouse.password", file.password.clone(), file.password_file.as_deref());
+        let server = ClickHouse {
+            url: file.url.clone(),
+            database: file.database.clone(),
+            user: file.user.clone(),
+            password,
+            file,
+        };
         match kind {
             Some(HotKind::Sqlite) => (Hot::Sqlite, why),
             Some(HotKind::ClickHouse) | None => (Hot::ClickHouse(server), why),
@@ -244,8 +272,10 @@ impl Resolver<'_> {
     }
 
     fn s3(&mut self, file: MinioFile) -> S3 {
-        let access = self.secret("minio.access_key", file.access_key, file.access_key_file.as_deref());
-        let secret = self.secret("minio.secret_key", file.secret_key, file.secret_key_file.as_deref());
+        let access =
+            self.secret("minio.access_key", file.access_key.clone(), file.access_key_file.as_deref());
+        let secret =
+            self.secret("minio.secret_key", file.secret_key.clone(), file.secret_key_file.as_deref());
         let names = ["access_key", "secret_key"];
         let given = names.map(|n| self.has(&format!("minio.{n}")) || self.has(&format!("minio.{n}_file")));
         if given[0] != given[1] {
@@ -261,14 +291,20 @@ impl Resolver<'_> {
             }
         }
         if file.endpoint.is_none() && !self.has("minio.endpoint") {
-            self.wrong("minio.endpoint", "is missing", "write host and port: `endpoint: minio:9000`");
+            self.wrong(
+                "minio.endpoint",
+                "is missing",
+                "write host and port: `endpoint: minio:9000`, or `aws`",
+            );
         }
         let scheme = if file.use_ssl { "https" } else { "http" };
+        let own = file.endpoint.as_ref().filter(|endpoint| *endpoint != AWS);
         S3 {
-            url: format!("{scheme}://{}", file.endpoint.unwrap_or_default()),
+            url: own.map(|endpoint| format!("{scheme}://{endpoint}")),
             credentials: access.zip(secret),
-            bucket: file.bucket,
-            region: file.region,
+            bucket: file.bucket.clone(),
+            region: file.region.clone(),
+            file,
         }
     }
 
@@ -289,7 +325,14 @@ impl Resolver<'_> {
                     let help = "give the letters a topic of their own";
                     self.wrong("dead_letters.topic", "is the topic that records are read from", help);
                 }
-                DeadLetterStore::Topic { kafka, topic: file.topic }
+                let bounds = LetterTopic {
+                    create: file.create_topic,
+                    partitions: file.topic_partitions,
+                    replication_factor: file.replication_factor,
+                    compaction_lag: file.compaction_lag,
+                    indexed_letters: file.indexed_letters,
+                };
+                DeadLetterStore::Topic { kafka, topic: file.topic, bounds }
             }
             (DeadLetterKind::Topic, None) => {
                 let help = "add a section `kafka`, or write `kind: table`";

@@ -87,6 +87,14 @@ pub(super) fn host_and_port(text: &str) -> Result<String, Wrong> {
     Ok(text.into())
 }
 
+/// `host:port` of an S3-compatible store, or `aws`.
+pub(super) fn s3_endpoint(text: &str) -> Result<String, Wrong> {
+    if text == AWS { Ok(text.into()) } else { host_and_port(text) }
+}
+
+/// The endpoint that means Amazon's own store.
+pub(super) const AWS: &str = "aws";
+
 /// `http://host:port`, perhaps with a path. Credentials have keys of their own, which never print.
 pub(super) fn url(text: &str) -> Result<String, Wrong> {
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));

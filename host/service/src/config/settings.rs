@@ -9,13 +9,14 @@ use replay_core::row::Codec;
 
 use super::file::{Api, DeadLetterPayload, Erasure, Limits, Recompress, Replay, Telemetry};
 use super::plugins::Plugins;
+use super::rules::AWS;
 use super::secret::Secret;
-use super::stores::{Embedded, Kafka};
+use super::stores::{ClickHouseFile, Embedded, Kafka, MinioFile};
 use super::tenants::Tenants;
 use super::units::{show_size, show_time};
 
-/// Whether this build holds clients for Kafka, ClickHouse and S3. It does not yet.
-const SERVERS_BUILT_IN: bool = false;
+/// Whether this build holds clients for Kafka, ClickHouse and S3.
+const SERVERS_BUILT_IN: bool = cfg!(feature = "servers");
 
 /// The validated configuration.
 #[derive(Clone, Debug)]
@@ -51,6 +52,7 @@ pub struct Settings {
 
 /// Where records come from.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a process has one")]
 pub enum Source {
     /// A topic.
     Kafka(Kafka),
@@ -60,6 +62,7 @@ pub enum Source {
 
 /// Where chunks are kept first.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a process has one")]
 pub enum Hot {
     /// A ClickHouse server.
     ClickHouse(ClickHouse),
@@ -78,6 +81,8 @@ pub struct ClickHouse {
     pub user: String,
     /// Password; `None` for none.
     pub password: Option<Secret>,
+    /// Cluster, replicas and bounds as the file has them; its url, names and password are read above.
+    pub file: ClickHouseFile,
 }
 
 /// Where sessions are kept later.
@@ -91,6 +96,7 @@ pub struct Cold {
 
 /// The store of sessions that moved.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a process has one")]
 pub enum ColdStore {
     /// An S3-compatible store.
     S3(S3),
@@ -103,14 +109,16 @@ pub enum ColdStore {
 /// An S3-compatible store.
 #[derive(Clone, Debug)]
 pub struct S3 {
-    /// With scheme, host and port.
-    pub url: String,
+    /// With scheme, host and port; `None` for Amazon's own.
+    pub url: Option<String>,
     /// Access key and secret key; `None` to ask the AWS credential chain.
     pub credentials: Option<(Secret, Secret)>,
     /// The bucket.
     pub bucket: String,
     /// Region named in signatures.
     pub region: String,
+    /// Bounds as the file has them; its endpoint and keys are read above.
+    pub file: MinioFile,
 }
 
 /// Where records end that cannot be stored.
@@ -126,8 +134,24 @@ pub struct DeadLetters {
     pub retention: std::time::Duration,
 }
 
+/// How the topic of the dead letters is made, if it is, and read.
+#[derive(Clone, Copy, Debug)]
+pub struct LetterTopic {
+    /// Whether it is made when it is not there.
+    pub create: bool,
+    /// Partitions.
+    pub partitions: u32,
+    /// Replicas; 0 for the brokers' default.
+    pub replication_factor: u32,
+    /// How long compaction may leave what was erased.
+    pub compaction_lag: std::time::Duration,
+    /// Letters whose heads are kept in memory.
+    pub indexed_letters: u32,
+}
+
 /// The store of dead letters.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a process has one")]
 pub enum DeadLetterStore {
     /// A topic of its own.
     Topic {
@@ -135,6 +159,8 @@ pub enum DeadLetterStore {
         kafka: Kafka,
         /// The topic of the letters.
         topic: String,
+        /// How the topic is made and read.
+        bounds: LetterTopic,
     },
     /// A table of the hot store's kind.
     Table,
@@ -212,7 +238,10 @@ impl Settings {
         };
         let codec = self.cold.codec.as_str();
         match &self.cold.store {
-            ColdStore::S3(s3) => format!("s3 {}/{}, {codec}, {moved}", s3.url, s3.bucket),
+            ColdStore::S3(s3) => {
+                let url = s3.url.as_deref().unwrap_or(AWS);
+                format!("s3 {url}/{}, {codec}, {moved}", s3.bucket)
+            }
             ColdStore::Dir(dir) => format!("directory {}, {codec}, {moved}", dir.display()),
             ColdStore::None => "none: sessions are deleted after their days in the hot store".into(),
         }

@@ -7,16 +7,16 @@ use std::time::Duration;
 use replay_core::row::Codec;
 
 use super::leaf::{Properties, choice, count, flag, path, secret, size, text_of, time};
-use super::rules::{bucket, host_and_port, identifier, topic, url, word};
+use super::rules::{bucket, host_and_port, identifier, s3_endpoint, topic, url, word};
 use super::secret::Secret;
 use super::section::{choices, nested, section};
-use super::units::{DAY, GIB, KIB, MIB, MINUTE, MS, SECOND};
+use super::units::{DAY, GIB, HOUR, KIB, MIB, MINUTE, MS, SECOND};
 
 section! {
     /// The S3-compatible store.
-    pub(super) MinioFile {
-        /// Host and port, without a scheme.
-        endpoint: Option<String> = text_of(host_and_port).optional(),
+    pub MinioFile {
+        /// Host and port, without a scheme; `aws` for Amazon's own.
+        endpoint: Option<String> = text_of(s3_endpoint).optional(),
         /// Access key. Without keys the AWS credential chain is asked.
         access_key: Option<Secret> = secret().optional(),
         /// File that holds the access key.
@@ -25,12 +25,30 @@ section! {
         secret_key: Option<Secret> = secret().optional(),
         /// File that holds the secret key.
         secret_key_file: Option<PathBuf> = path().optional(),
-        /// The bucket; it must exist.
+        /// The bucket.
         bucket: String = text_of(bucket).or("gosight-replays".into()),
+        /// Whether the bucket is made when it is not there.
+        create_bucket: bool = flag().or(false),
         /// Region named in signatures.
         region: String = text_of(word).or("us-east-1".into()),
         /// HTTPS instead of HTTP.
         use_ssl: bool = flag().or(false),
+        /// Larger objects go up in parts of this size, which is also the size of the one buffer.
+        part_bytes: u64 = size().within(5 * MIB, 5 * GIB).or(64 * MIB),
+        /// Largest object; a session that needs a larger one stays in the hot store.
+        max_object_bytes: u64 = size().within(5 * MIB, 5 * 1024 * GIB).or(4 * GIB),
+        /// Time to connect.
+        connect_timeout: Duration = time().within(100 * MS, MINUTE).or(5 * SECOND),
+        /// Time for one try of a call without a large body.
+        answer_timeout: Duration = time().within(SECOND, 10 * MINUTE).or(30 * SECOND),
+        /// Time for one try to send a part, or an object up to that size.
+        transfer_timeout: Duration = time().within(SECOND, HOUR).or(2 * MINUTE),
+        /// Longest silence while a body is read.
+        idle_timeout: Duration = time().within(SECOND, 10 * MINUTE).or(30 * SECOND),
+        /// Tries of one call, the first included; then the work itself is tried again later.
+        attempts: u32 = count().within(1, 10).or(3),
+        /// Longest wait between two of them.
+        max_back_off: Duration = time().within(10 * MS, MINUTE).or(5 * SECOND),
     }
 }
 
@@ -151,12 +169,33 @@ section! {
         group: String = text_of(word).or("gosight-replay-processor".into()),
         /// More properties for librdkafka, such as `sasl.password`; never printed.
         properties: BTreeMap<String, Secret> = Properties,
+        /// Bytes fetched and not yet handed over.
+        read_ahead_bytes: u64 = size().within(MIB, GIB).or(8 * MIB),
+        /// Bytes of one answer of a broker, packed as the producer packed them; a longer record still
+        /// comes, alone. What is unpacked from one answer is in memory at once.
+        fetch_bytes: u64 = size().within(MIB, 256 * MIB).or(MIB),
+        /// Bytes handed over and not yet taken by the pipeline.
+        inbox_bytes: u64 = size().within(64 * KIB, 256 * MIB).or(MIB),
+        /// Bytes of records sent that wait to be acknowledged.
+        append_queue_bytes: u64 = size().within(MIB, 4 * GIB).or(128 * MIB),
+        /// Time for one question to a broker.
+        request_timeout: Duration = time().within(SECOND, 5 * MINUTE).or(10 * SECOND),
+        /// Time until a record that was sent is acknowledged.
+        append_timeout: Duration = time().within(SECOND, 10 * MINUTE).or(30 * SECOND),
+        /// Time to finish what is here of partitions that go to another replica.
+        revoke_timeout: Duration = time().within(SECOND, 4 * MINUTE).or(20 * SECOND),
+        /// Time to leave the group.
+        shutdown_timeout: Duration = time().within(100 * MS, MINUTE).or(5 * SECOND),
+        /// How often the ends of the partitions are asked for.
+        end_offsets_interval: Duration = time().within(100 * MS, 5 * MINUTE).or(5 * SECOND),
+        /// When there is a lag and no progress for so long, the group is joined anew.
+        stall_timeout: Duration = time().within(10 * SECOND, DAY).or(2 * MINUTE),
     }
 }
 
 section! {
     /// The ClickHouse server.
-    pub(super) ClickHouseFile {
+    pub ClickHouseFile {
         /// HTTP address.
         url: String = text_of(url).or("http://clickhouse:8123".into()),
         /// The database; it must exist.
@@ -167,5 +206,25 @@ section! {
         password: Option<Secret> = secret().optional(),
         /// File that holds the password.
         password_file: Option<PathBuf> = path().optional(),
+        /// Name of the cluster, whose shards the tables are spread over. Default: a single server.
+        cluster: Option<String> = text_of(word).optional(),
+        /// Whether the tables are replicated.
+        replicated: bool = flag().or(false),
+        /// Replicas that must have an archive row or the mark of an erasure; 0 for a majority.
+        insert_quorum: u32 = count().within(0, 64).or(0),
+        /// Time for a read or a small write.
+        request_timeout: Duration = time().within(SECOND, 10 * MINUTE).or(30 * SECOND),
+        /// Time for one insert.
+        insert_timeout: Duration = time().within(SECOND, 30 * MINUTE).or(2 * MINUTE),
+        /// Time for one deletion, which is waited for.
+        mutation_timeout: Duration = time().within(SECOND, DAY).or(10 * MINUTE),
+        /// Copies read at once.
+        read_max_copies: u32 = count().within(1, 10_000).or(500),
+        /// Copies deleted at once.
+        delete_max_copies: u32 = count().within(1, 10_000).or(1_000),
+        /// Requests under way at a time; more wait.
+        max_requests: u32 = count().within(1, 256).or(8),
+        /// `doctor` warns when the clocks differ by more.
+        max_clock_skew: Duration = time().within(100 * MS, HOUR).or(5 * SECOND),
     }
 }

@@ -6,8 +6,19 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use serde::Serialize;
+
 use super::{App, error};
-use crate::observe::readiness;
+use crate::observe::{Readiness, readiness};
+use crate::status::{Partition, partitions};
+
+/// What `/readyz` answers: the checks, and how far behind each partition is.
+#[derive(Serialize)]
+struct Ready {
+    #[serde(flatten)]
+    readiness: Readiness,
+    partitions: Vec<Partition>,
+}
 
 /// The loop turned lately; asks no server.
 pub(super) async fn live(State(app): State<Arc<App>>) -> Response {
@@ -21,7 +32,8 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     let status = app.status().await;
     let readiness = readiness(status.as_ref(), app.handle.is_some(), *app.draining.borrow());
     let code = if readiness.status == "unready" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    (code, axum::Json(readiness)).into_response()
+    let partitions = partitions(&status.unwrap_or_default(), &app.stores.source.end_offsets());
+    (code, axum::Json(Ready { readiness, partitions })).into_response()
 }
 
 pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {

@@ -9,14 +9,15 @@ use std::time::Duration;
 use replay_core::guards::Guards;
 use replay_core::identity::SessionKey;
 use replay_core::lifecycle::{
-    Erasure, ErasureEnd, ErasureSettings, ErasureSweep, FindingKind, Machine, Migration, MigrationReport,
-    MigrationSettings, MoveEnd, MoveSettings, Reconcile, ReconcileSettings, RetentionPolicy, RetentionReport,
-    RetentionSettings, RetentionSweep, SessionMove, Share, Step,
+    ColdWrites, Erasure, ErasureEnd, ErasureSettings, ErasureSweep, FindingKind, Machine, Migration,
+    MigrationReport, MigrationSettings, MoveEnd, MoveSettings, Reconcile, ReconcileSettings, RetentionPolicy,
+    RetentionReport, RetentionSettings, RetentionSweep, SessionMove, Share, Step,
 };
 use replay_core::row::Codec;
 use replay_core::tombstone::EraseScope;
 use replay_ports::{HotStore, PortError, Result};
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use crate::clock::{Clock, millis};
 use crate::observe::Metrics;
@@ -28,6 +29,8 @@ pub use reports::{EraseReport, MoveReport, PlannedMove, ReconcileReport};
 /// First and longest wait after a failure.
 const BACK_OFF_MS: u64 = 1_000;
 const MAX_BACK_OFF_MS: u64 = 600_000;
+/// An upload to the cold store that began this long ago has no writer any more.
+const UPLOAD_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// What the lifecycle goes by.
 #[derive(Clone, Debug)]
@@ -57,6 +60,7 @@ pub struct Lifecycle {
     clock: Clock,
     metrics: Arc<Metrics>,
     seed: u64,
+    writes: ColdWrites,
     /// Lives as long as the process: it remembers which sessions back off.
     migration: Mutex<Migration>,
     /// Of the machines that delete objects one at a time may run.
@@ -67,9 +71,14 @@ impl Lifecycle {
     /// A lifecycle over these stores.
     pub fn new(stores: Kept, settings: LifecycleSettings, clock: Clock, metrics: Arc<Metrics>) -> Self {
         let seed = u64::from(std::process::id()) << 32 | (clock.now().unix_ms & 0xffff_ffff);
+        let writes = match stores.cold.as_ref().is_none_or(|cold| cold.conditional_writes()) {
+            true => ColdWrites::Conditional,
+            false => ColdWrites::Once { writer: Uuid::new_v4().as_u64_pair().0 },
+        };
         let migration = Migration::new(MigrationSettings {
             policy: settings.policy.clone(),
             cold_codec: settings.cold_codec,
+            writes,
             batch_size: settings.batch_size,
             share: Share::ALL,
             back_off_ms: BACK_OFF_MS,
@@ -84,6 +93,7 @@ impl Lifecycle {
             clock,
             metrics,
             seed,
+            writes,
             migration: Mutex::new(migration),
             deleting: Mutex::new(()),
         }
@@ -102,9 +112,20 @@ impl Lifecycle {
             let mut migration = self.migration.lock().await;
             note_moves(&mut report, self.drive(&mut *migration).await);
         }
+        self.sweep_uploads(&mut report).await;
         report.failures.extend(self.sweep().await?);
         self.count(&report);
         Ok(report)
+    }
+
+    /// Aborts what writers that died had begun to send to the cold store.
+    async fn sweep_uploads(&self, report: &mut MoveReport) {
+        let Some(cold) = &self.edges.stores.cold else { return };
+        match cold.sweep_uploads(UPLOAD_AGE).await {
+            Ok(0) => {}
+            Ok(uploads) => tracing::info!(uploads, "aborted unfinished uploads to the cold store"),
+            Err(error) => report.failures.push(("unfinished uploads".to_owned(), error.to_string())),
+        }
     }
 
     /// Goes over every erasure again: what came back late is erased. Returns what is not complete.
@@ -152,6 +173,7 @@ impl Lifecycle {
         let settings = MoveSettings {
             cold_codec: self.settings.cold_codec,
             cold_retention_ms: self.settings.policy.of(&session.project_id).cold_ms,
+            writes: self.writes,
             guards: Guards::ALL,
         };
         let mut report = MoveReport::default();

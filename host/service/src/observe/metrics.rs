@@ -9,6 +9,7 @@ use replay_core::pipeline::{EdgeStatus, Ending, Status};
 use replay_core::rrweb::Kind;
 
 use crate::chains::ChainTotals;
+use crate::clock::unix_ms;
 
 /// What the lifecycle has done since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,13 +45,20 @@ pub struct Metrics {
     /// Answers of the intake by status code.
     intake: Mutex<BTreeMap<u16, u64>>,
     lifecycle: Mutex<LifecycleCounts>,
+    started_at_ms: u64,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let recorder = PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
-        Self { recorder, handle, intake: Mutex::default(), lifecycle: Mutex::default() }
+        Self {
+            recorder,
+            handle,
+            intake: Mutex::default(),
+            lifecycle: Mutex::default(),
+            started_at_ms: unix_ms(),
+        }
     }
 }
 
@@ -86,7 +94,7 @@ impl Metrics {
                 metrics::counter!("replay_intake_requests_total", "code" => code.to_string())
                     .absolute(*count);
             }
-            record_lifecycle(&self.lifecycle());
+            record_lifecycle(&self.lifecycle(), self.started_at_ms);
             record_chains(chains);
         });
         self.handle.render()
@@ -134,7 +142,7 @@ fn record_lag(status: &Status, end_offsets: &[(u32, u64)]) {
     }
 }
 
-fn record_lifecycle(counts: &LifecycleCounts) {
+fn record_lifecycle(counts: &LifecycleCounts, started_at_ms: u64) {
     metrics::counter!("replay_sessions_moved_total").absolute(counts.sessions_moved);
     metrics::counter!("replay_chunks_moved_total").absolute(counts.chunks_moved);
     metrics::counter!("replay_moved_bytes_total").absolute(counts.bytes_moved);
@@ -144,9 +152,9 @@ fn record_lifecycle(counts: &LifecycleCounts) {
     metrics::counter!("replay_letters_expired_total").absolute(counts.letters_expired);
     metrics::counter!("replay_erased_bytes_total").absolute(counts.bytes_erased);
     metrics::counter!("replay_lifecycle_failed_runs_total").absolute(counts.failed_runs);
-    if let Some(at_ms) = counts.last_run_at_ms {
-        metrics::gauge!("replay_lifecycle_last_run_timestamp_seconds").set(at_ms as f64 / 1_000.0);
-    }
+    // Before the first run the start: an alert on its age must fire when none ever ends.
+    let at_ms = counts.last_run_at_ms.unwrap_or(started_at_ms);
+    metrics::gauge!("replay_lifecycle_last_run_timestamp_seconds").set(at_ms as f64 / 1_000.0);
 }
 
 /// What chains did. Plugins by their names in the config; no project, and no word of a plugin's own.

@@ -4,7 +4,9 @@ mod letter_log;
 mod metrics;
 mod readiness;
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogFormat, LogLevel};
 
@@ -21,6 +23,9 @@ pub fn init_logging(format: LogFormat, level: LogLevel, colour: bool) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
+    // Of others' crates only warnings: at `debug` the clients print what the servers say, and that may
+    // quote data.
+    let targets = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("replay_", level);
     let builder = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
@@ -28,7 +33,7 @@ pub fn init_logging(format: LogFormat, level: LogLevel, colour: bool) {
         .with_ansi(colour);
     // A second start in one process keeps the first.
     let _ = match format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => builder.finish().with(targets).try_init(),
+        LogFormat::Json => builder.json().finish().with(targets).try_init(),
     };
 }

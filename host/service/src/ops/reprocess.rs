@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Ops;
 use crate::chains::{Chains, Chunk, Treated};
-use crate::replays::{PlayedChunk, ReadError, Replays, list_sessions};
+use crate::replays::{ListFilter, PlayedChunk, ReadError, Replays, list_sessions};
 
 /// Chunks that a chain sees at a time: what is typed spans chunks.
 const PAGE: usize = 64;
@@ -82,7 +82,8 @@ impl Ops {
                 self.one(&chains, replays, &session, dry_run, &mut report).await?;
             }
             ReprocessScope::Project { project_id, since_ms, until_ms } => {
-                let filter = SessionFilter { project_id: Some(project_id), since_ms, until_ms };
+                let sessions = SessionFilter { project_id: Some(project_id), since_ms, until_ms };
+                let filter = ListFilter { sessions, ..ListFilter::default() };
                 let mut after: Option<SessionKey> = None;
                 loop {
                     let page = list_sessions(replays, &filter, after.clone(), SESSIONS_PAGE)

@@ -2,17 +2,20 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use clap::ValueEnum;
 use replay_core::archive::ArchiveRow;
 use replay_core::identity::SessionKey;
+use replay_core::tombstone::{EraseScope, Tombstone};
 use replay_ports::{ArchiveFilter, HotStore, SessionFilter, SessionSummary};
 use serde::Serialize;
 
+use super::errors;
 use super::read::{Place, Playback, ReadError, Replays};
 
 const PAGE: usize = 500;
 
 /// Where a session's chunks lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// All in the hot store.
@@ -57,18 +60,50 @@ impl SessionRow {
     }
 }
 
+/// Which sessions to list.
+#[derive(Clone, Debug, Default)]
+pub struct ListFilter {
+    /// By project and time.
+    pub sessions: SessionFilter,
+    /// Only sessions that lasted at least this long, milliseconds.
+    pub min_duration_ms: Option<u64>,
+    /// Only sessions whose chunks lie there.
+    pub state: Option<State>,
+    /// Only sessions with a console message of level `error`. No table knows that: the chunks of each session
+    /// that matches otherwise are read until one is found.
+    pub has_error: bool,
+}
+
+impl ListFilter {
+    fn matches(&self, row: &SessionRow) -> bool {
+        let SessionFilter { since_ms, until_ms, .. } = self.sessions;
+        since_ms.is_none_or(|since_ms| row.timestamp_end >= since_ms)
+            && until_ms.is_none_or(|until_ms| row.timestamp_start < until_ms)
+            && self
+                .min_duration_ms
+                .is_none_or(|least_ms| row.timestamp_end.saturating_sub(row.timestamp_start) >= least_ms)
+            && self.state.is_none_or(|state| row.state == state)
+    }
+}
+
 /// Up to `limit` sessions that match, ascending by project and session, after `after`.
 pub async fn list_sessions(
     replays: &Replays,
-    filter: &SessionFilter,
+    filter: &ListFilter,
     after: Option<SessionKey>,
     limit: usize,
 ) -> Result<Vec<SessionRow>, ReadError> {
-    let mut hot =
-        HotCursor { store: replays.hot(), filter, after: after.clone(), page: VecDeque::new(), ended: false };
+    let mut hot = HotCursor {
+        store: replays.hot(),
+        filter: &filter.sessions,
+        after: after.clone(),
+        page: VecDeque::new(),
+        marks: Vec::new(),
+        ended: false,
+    };
     let mut cold = ColdCursor {
         store: replays.hot(),
-        filter,
+        filter: &filter.sessions,
         after: after.map(|key| (key, MAX_KEY.to_owned())),
         page: VecDeque::new(),
         ended: false,
@@ -85,14 +120,28 @@ pub async fn list_sessions(
         let summary = hot.take(&session);
         let archived = cold.take(&session).await?;
         // Erased chunks, and chunks in both places, can only be told apart chunk by chunk.
-        let simple = archived.is_empty() && replays.hot().tombstones(&session).await?.is_empty();
+        let simple = archived.is_empty() && !hot.is_marked(&session);
         let row = match summary {
             Some(summary) if simple => Some(of_summary(&summary)),
             _ => of_playback(&replays.open(&session).await?),
         };
-        rows.extend(row.filter(|row| matches(filter, row)));
+        let Some(row) = row.filter(|row| filter.matches(row)) else { continue };
+        if !filter.has_error || has_error(replays, &session).await? {
+            rows.push(row);
+        }
     }
     Ok(rows)
+}
+
+async fn has_error(replays: &Replays, session: &SessionKey) -> Result<bool, ReadError> {
+    let mut found = false;
+    replays
+        .read(session, |meta, data| {
+            found = found || errors::has_error(&replays.events(meta, &data)?);
+            Ok(())
+        })
+        .await?;
+    Ok(found)
 }
 
 /// Greater than every object key.
@@ -103,6 +152,8 @@ struct HotCursor<'a> {
     filter: &'a SessionFilter,
     after: Option<SessionKey>,
     page: VecDeque<SessionSummary>,
+    /// Every tombstone, read after the page.
+    marks: Vec<Tombstone>,
     ended: bool,
 }
 
@@ -113,8 +164,19 @@ impl HotCursor<'_> {
             self.ended = page.len() < PAGE;
             self.after = page.last().map(|summary| summary.session.clone()).or(self.after.take());
             self.page = page.into();
+            if !self.page.is_empty() {
+                self.marks = self.store.list_tombstones().await?;
+            }
         }
         Ok(self.page.front().map(|summary| summary.session.clone()))
+    }
+
+    /// Whether some of the session's chunks may be erased.
+    fn is_marked(&self, session: &SessionKey) -> bool {
+        self.marks.iter().any(|mark| match &mark.scope {
+            EraseScope::Session(erased) => erased == session,
+            EraseScope::Project(erased) => *erased == session.project_id,
+        })
     }
 
     fn take(&mut self, session: &SessionKey) -> Option<SessionSummary> {
@@ -194,9 +256,4 @@ pub(super) fn of_playback(playback: &Playback) -> Option<SessionRow> {
         received_at: metas().map(|meta| meta.received_at_ms).max()?,
         state,
     })
-}
-
-fn matches(filter: &SessionFilter, row: &SessionRow) -> bool {
-    filter.since_ms.is_none_or(|since_ms| row.timestamp_end >= since_ms)
-        && filter.until_ms.is_none_or(|until_ms| row.timestamp_start < until_ms)
 }

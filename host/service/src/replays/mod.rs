@@ -5,8 +5,9 @@
 //! then the hot copies), so a chunk that moves meanwhile is seen at least once. What is gone when its
 //! bytes are wanted makes the read look again.
 
+mod errors;
 mod list;
 mod read;
 
-pub use list::{SessionRow, list_sessions};
+pub use list::{ListFilter, SessionRow, State, list_sessions};
 pub use read::{Place, PlayedChunk, ReadError, Replays};

@@ -1,5 +1,6 @@
 //! The configuration as a whole: files in, settings or reports out.
 
+mod deploy;
 mod files;
 mod reports;
 mod rules;

@@ -1,6 +1,10 @@
 //! From settings to parts: the stores, and the parameters of everything that uses them.
 
-use std::path::{Path, PathBuf};
+mod examine;
+mod open;
+#[cfg_attr(not(feature = "servers"), path = "no_servers.rs")]
+mod servers;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,15 +14,13 @@ use replay_core::lifecycle::{Retention, RetentionPolicy};
 use replay_core::pipeline::Limits;
 use replay_core::rrweb::{ElementLimits, ScanLimits};
 use replay_core::time::DAY_MS;
-use replay_embedded::dir::DirCold;
-use replay_embedded::log::{LocalLog, LogSettings};
-use replay_embedded::sqlite::{SqliteDeadLetters, SqliteHot, SqliteSettings};
-use replay_ports::{ColdStore, DeadLetters, Result, Source};
+use replay_embedded::log::LocalLog;
+use replay_ports::Result;
 use replay_sandbox::Sandbox;
 
 use crate::chains::{ChainLimits, ChainProblems, ChainSet, Chains, Loading, any_chain};
 use crate::clock::{Clock, millis, unix_ms};
-use crate::config::{self, Recompress, Settings, Tenant, Tenants};
+use crate::config::{Recompress, Settings, Tenant, Tenants};
 use crate::http::IntakeLimits;
 use crate::lifecycle::{Lifecycle, LifecycleSettings};
 use crate::observe::{LetterLog, Metrics};
@@ -26,8 +28,18 @@ use crate::replays::Replays;
 use crate::run::JobContext;
 use crate::stores::{Kept, Stores};
 
-/// The local log's topic and only partition, under which its offset is kept.
-const LOCAL: (&str, u32) = ("local", 0);
+pub(crate) use examine::{examine, worst};
+use open::Opened;
+pub(crate) use open::{apply_schema, open_for_reading, schema_text};
+
+/// Who opens a store: a service that is to run for long, or a command that answers now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opener {
+    /// A service.
+    Service,
+    /// A command.
+    Command,
+}
 
 /// What a process that owns the data is made of.
 pub(crate) struct Parts {
@@ -37,14 +49,15 @@ pub(crate) struct Parts {
     pub(crate) limits: Limits,
     pub(crate) intake_limits: IntakeLimits,
     pub(crate) lifecycle: Arc<Lifecycle>,
-    log: Arc<LocalLog>,
+    log: Option<Arc<LocalLog>>,
     log_retention: Duration,
 }
 
 impl Parts {
-    /// Removes segments of the log that are settled and old, the active one too once all of it is.
+    /// Removes segments of the local log, if there is one, that are settled and old, the active one too once all of it is.
     pub(crate) async fn prune_log(&self) {
-        match self.log.age_out(unix_ms(), millis(self.log_retention)).await {
+        let Some(log) = &self.log else { return };
+        match log.age_out(unix_ms(), millis(self.log_retention)).await {
             Ok(0) => {}
             Ok(bytes) => tracing::info!(bytes, "removed old segments of the log"),
             Err(error) => tracing::warn!(%error, "cannot remove old segments of the log"),
@@ -69,6 +82,10 @@ pub(crate) fn chain_set(
 ) -> std::result::Result<ChainSet, ChainProblems> {
     if kept.is_none() && any_chain(&settings.tenants) {
         *kept = Some(sandbox(settings)?);
+    }
+    if kept.is_none() {
+        // Nobody has a plugin any more: what is left of them holds settings.
+        replay_sandbox::sweep_unused(&settings.plugins.cache_dir);
     }
     let loading = Loading {
         dir: &settings.plugins.dir,
@@ -106,59 +123,21 @@ pub(crate) fn sandbox(settings: &Settings) -> std::result::Result<Sandbox, Chain
     Sandbox::new(settings).map_err(|error| ChainProblems::one(format!("the sandbox: {error}")))
 }
 
-/// Opens the stores of the data directory's owner, and builds what uses them. Blocks.
-pub(crate) fn parts(settings: &Settings, clock: Clock) -> Result<Parts> {
-    let dir = &settings.embedded.dir;
-    let sqlite = sqlite_settings(settings);
-    let is_new = !hot_path(dir).exists();
-    let hot = SqliteHot::open(&hot_path(dir), &sqlite)?;
-    let offsets = hot.offsets(LOCAL.0, LOCAL.1);
-    let log = Arc::new(LocalLog::open(dir, log_settings(settings), Arc::new(offsets))?);
-    let known = log.status();
-    if is_new && known.end_offset > known.first_offset {
-        // The marks of erasures were in the database that is gone: the log would bring back what they covered.
-        tracing::error!(
-            records = known.end_offset - known.first_offset,
-            "a new database beside a log with records: they are read again, and erasures made before are not \
-             known any more; repeat them, and run `migrate reconcile --repair` for what was moved"
-        );
-    }
-    let cold: Option<Arc<dyn ColdStore>> = match &settings.cold.store {
-        config::ColdStore::Dir(dir) => Some(Arc::new(DirCold::open(dir)?)),
-        // A config with S3 was refused before.
-        config::ColdStore::None | config::ColdStore::S3(_) => None,
-    };
-    let letters: Arc<dyn DeadLetters> = Arc::new(SqliteDeadLetters::open(&dead_path(dir), &sqlite)?);
-    let source: Arc<dyn Source> = log.clone();
-    let stores = Stores { source, kept: Kept { hot: Arc::new(hot), cold, letters } };
-    let tenants = Arc::new(settings.tenants.clone());
+/// Opens the stores as their owner, and builds what uses them.
+pub(crate) async fn parts(settings: &Settings, clock: Clock, opener: Opener) -> Result<Parts> {
+    let Opened { stores, log } = open::open(settings, opener).await?;
     let metrics = Arc::new(Metrics::default());
     let lifecycle =
         Lifecycle::new(stores.kept.clone(), lifecycle_settings(settings), clock, Arc::clone(&metrics));
     Ok(Parts {
-        tenants,
+        tenants: Arc::new(settings.tenants.clone()),
         limits: limits(settings),
-
         intake_limits: intake_limits(settings),
         lifecycle: Arc::new(lifecycle),
         log_retention: settings.embedded.log_retention,
         stores,
         metrics,
         log,
-    })
-}
-
-/// Opens the stores for looking, beside a running service or without one. Blocks.
-pub(crate) fn open_for_reading(settings: &Settings) -> Result<Kept> {
-    let dir = &settings.embedded.dir;
-    let cold: Option<Arc<dyn ColdStore>> = match &settings.cold.store {
-        config::ColdStore::Dir(dir) => Some(Arc::new(DirCold::open_read_only(dir)?)),
-        config::ColdStore::None | config::ColdStore::S3(_) => None,
-    };
-    Ok(Kept {
-        hot: Arc::new(SqliteHot::open_read_only(&hot_path(dir))?),
-        cold,
-        letters: Arc::new(SqliteDeadLetters::open_read_only(&dead_path(dir))?),
     })
 }
 
@@ -290,38 +269,8 @@ fn intake_limits(settings: &Settings) -> IntakeLimits {
     }
 }
 
-fn log_settings(settings: &Settings) -> LogSettings {
-    LogSettings {
-        segment_bytes: settings.embedded.log.segment_bytes,
-        max_record_bytes: settings.limits.max_record_bytes,
-        queue_records: settings.embedded.log.queue_records as usize,
-        queue_bytes: settings.embedded.log.queue_bytes,
-        batch_bytes: settings.embedded.log.batch_bytes,
-        read_ahead_bytes: bytes(settings.embedded.log.read_ahead_bytes),
-    }
-}
-
-fn sqlite_settings(settings: &Settings) -> SqliteSettings {
-    let sqlite = &settings.embedded.sqlite;
-    SqliteSettings {
-        readers: sqlite.readers as usize,
-        queued_writes: sqlite.queued_writes as usize,
-        busy_timeout: sqlite.busy_timeout,
-        erase_wait: sqlite.erase_wait,
-        max_bytes: sqlite.max_bytes,
-    }
-}
-
 fn level(settings: &Settings) -> u8 {
     u8::try_from(settings.replay.compression_level).unwrap_or(u8::MAX)
-}
-
-fn hot_path(dir: &Path) -> PathBuf {
-    dir.join("replays.sqlite")
-}
-
-fn dead_path(dir: &Path) -> PathBuf {
-    dir.join("dead.sqlite")
 }
 
 fn bytes(size: u64) -> usize {
