@@ -15,3 +15,28 @@ async fn open_dir() -> Option<(Arc<dyn ColdStore>, TempDir)> {
 mod dir {
     replay_tests::cold_contract!(crate::cold::open_dir);
 }
+
+#[cfg(feature = "servers")]
+mod s3 {
+    use std::sync::Arc;
+
+    use replay_ports::ColdStore;
+    use replay_tests::s3::TestBucket;
+    use replay_tests::servers::{S3, S3_OTHER};
+
+    pub(crate) async fn open_first() -> Option<(Arc<dyn ColdStore>, TestBucket)> {
+        crate::s3::open_for_contract(S3).await
+    }
+
+    pub(crate) async fn open_other() -> Option<(Arc<dyn ColdStore>, TestBucket)> {
+        crate::s3::open_for_contract(S3_OTHER).await
+    }
+
+    mod first {
+        replay_tests::cold_contract!(crate::cold::s3::open_first);
+    }
+
+    mod other {
+        replay_tests::cold_contract!(crate::cold::s3::open_other);
+    }
+}

@@ -15,3 +15,8 @@ async fn open_sqlite() -> Option<(Arc<dyn HotStore>, TempDir)> {
 mod sqlite {
     replay_tests::hot_contract!(crate::hot::open_sqlite);
 }
+
+#[cfg(feature = "servers")]
+mod clickhouse {
+    replay_tests::hot_contract!(crate::clickhouse::open_hot);
+}

@@ -1,4 +1,4 @@
-//! The contract of a source, on the local log.
+//! The contract of a source, on the local log and on Kafka.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -66,5 +66,77 @@ async fn its_files_are_readable_by_their_owner_only() {
     let files = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path());
     for path in files.chain([dir.clone()]) {
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o077, 0, "{}", path.display());
+    }
+}
+
+/// Topics of one partition, of three, and of groups by both protocols.
+#[cfg(feature = "servers")]
+mod kafka {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use replay_ports::Source;
+    use replay_servers::kafka::{KafkaSettings, KafkaSource};
+    use replay_tests::contract::source::Bench;
+    use replay_tests::kafka::Topic;
+
+    struct KafkaBench {
+        topic: Topic,
+        settings: KafkaSettings,
+    }
+
+    async fn bench(partitions: i32, properties: &[(&str, &str)]) -> Option<KafkaBench> {
+        let topic = Topic::new(partitions).await?;
+        let mut settings = topic.own_settings();
+        settings.properties =
+            properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Some(KafkaBench { topic, settings })
+    }
+
+    impl Bench for KafkaBench {
+        async fn open(&self) -> Arc<dyn Source> {
+            Arc::new(KafkaSource::open(&self.settings).unwrap())
+        }
+
+        fn quiet(&self) -> Duration {
+            Duration::from_millis(700)
+        }
+
+        fn largest_bytes(&self) -> usize {
+            64 << 20
+        }
+
+        async fn put_null(&self) -> bool {
+            self.topic.produce(None, Some("key"), None, None).await;
+            true
+        }
+    }
+
+    mod one_partition {
+        async fn make() -> Option<super::KafkaBench> {
+            super::bench(1, &[]).await
+        }
+        replay_tests::source_contract!(make);
+    }
+
+    mod three_partitions {
+        async fn make() -> Option<super::KafkaBench> {
+            super::bench(3, &[]).await
+        }
+        replay_tests::source_contract!(make);
+    }
+
+    mod consumer_protocol {
+        async fn make() -> Option<super::KafkaBench> {
+            super::bench(2, &[("group.protocol", "consumer")]).await
+        }
+        replay_tests::source_contract!(make);
+    }
+
+    mod static_member {
+        async fn make() -> Option<super::KafkaBench> {
+            super::bench(2, &[("group.instance.id", "replica-1")]).await
+        }
+        replay_tests::source_contract!(make);
     }
 }

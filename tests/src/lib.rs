@@ -4,6 +4,16 @@
 
 pub mod canaries;
 pub mod contract;
+#[cfg(feature = "servers")]
+pub mod kafka;
+#[cfg(feature = "servers")]
+pub mod kafka_broker;
+pub mod own_clickhouse;
 pub mod plugins;
+pub mod proxy;
 pub mod records;
+pub mod s3;
+pub mod servers;
 pub mod service;
+#[cfg(feature = "servers")]
+pub mod stage;

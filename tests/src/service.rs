@@ -32,8 +32,11 @@ pub fn config(dir: &Path, extra: &str) -> String {
 /// Fast sealing, so that tests wait for little.
 pub const FAST: &str = "replay: { idle_timeout: 50ms, flush_interval: 20ms }\n";
 
-/// Where cargo puts the binary under test.
+/// The binary under test: where cargo puts it, or, to measure another build, what `REPLAY_BINARY` names.
 pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("REPLAY_BINARY") {
+        return PathBuf::from(path).canonicalize().expect("REPLAY_BINARY names a file");
+    }
     let mut path = std::env::current_exe().unwrap();
     path.pop();
     if path.ends_with("deps") {
