@@ -1,13 +1,12 @@
 //! One tenant's plugin spins for ever: the others do not notice, and nothing of its records gets out.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use replay_tests::canaries::{Found, everything_below, fold};
-use replay_tests::plugins::{components, config, sha256, sha256_of};
+use replay_tests::plugins::{build_hostile, components, config, sha256};
 use replay_tests::records::{TestChunk, session_id};
-use replay_tests::service::{FAST, Service, binary};
+use replay_tests::service::{FAST, Service};
 use serde_json::Value;
 
 use crate::memory::resident_mib;
@@ -28,32 +27,9 @@ const SECONDS: Duration = Duration::from_secs(15);
 /// In all records of the hostile tenant, with the word that sets its plugin off.
 const CANARY: &str = "hostile-canary-4b1d@spun.example";
 
-/// Builds the plugin, and lays it beside one that behaves; answers its pin.
-fn build_plugins(dir: &Path) -> String {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
-    let (from, crate_dir) = (root.join("tests/fixtures/hostile/spin"), dir.join("spin"));
-    std::fs::create_dir_all(crate_dir.join("src")).unwrap();
-    let manifest = std::fs::read_to_string(from.join("Cargo.toml")).unwrap();
-    let sdk = root.join("plugins/sdk").display().to_string();
-    std::fs::write(crate_dir.join("Cargo.toml"), manifest.replace("../../../../plugins/sdk", &sdk)).unwrap();
-    std::fs::copy(from.join("src/lib.rs"), crate_dir.join("src/lib.rs")).unwrap();
-    // The versions that this repository was tested with.
-    std::fs::copy(root.join("Cargo.lock"), crate_dir.join("Cargo.lock")).unwrap();
-    let plugins = dir.join("plugins");
-    let target = binary().ancestors().nth(2).unwrap().join("plugin-walk");
-    let built = Command::new(binary())
-        .args(["plugin", "build", "spin", "--out", "plugins"])
-        .current_dir(dir)
-        .env("CARGO_TARGET_DIR", target)
-        .output()
-        .unwrap();
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    std::fs::copy(components().join("block-url.wasm"), plugins.join("block-url.wasm")).unwrap();
-    sha256_of(&plugins.join("spin.wasm"))
-}
-
 fn start(dir: &Path) -> Service {
-    let spin = build_plugins(dir);
+    let spin = build_hostile(&dir.join("plugins"));
+    std::fs::copy(components().join("block-url.wasm"), dir.join("plugins/block-url.wasm")).unwrap();
     let block_url = sha256("block-url");
     let tenants = format!(
         "  hostile:\n    keys: [pk_live_hostile]\n    chain_revision: 1\n    \

@@ -9,6 +9,8 @@ mod erase;
 mod fairness;
 mod ingest;
 mod kill;
+mod listing;
+mod many_tenants;
 mod memory;
 mod over_redaction;
 mod playback;

@@ -7,8 +7,17 @@ const SESSIONS: u64 = 100_000;
 
 /// What a process holds in memory.
 pub(crate) fn resident_mib(pid: u32) -> u64 {
+    status_mib(pid, "VmRSS:")
+}
+
+/// Of that, what is no file's.
+pub(crate) fn anonymous_mib(pid: u32) -> u64 {
+    status_mib(pid, "RssAnon:")
+}
+
+fn status_mib(pid: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
 }
 
