@@ -2,23 +2,31 @@
 
 use std::time::Instant;
 
-use crate::{doctor, shell};
+use crate::{deploy, doctor, servers, services, shell};
 
 type Stage = (&'static str, fn() -> Result<(), String>);
 
-/// The tests last, so that theirs is the closing line.
+/// What was compiled for one stage serves those after it. The README's tests last: theirs is the closing line.
 const STAGES: &[Stage] = &[
     ("format", format),
     ("core alone", core_alone),
     ("clippy", clippy),
+    ("clippy without servers", clippy_embedded),
     ("docs", docs),
     ("dependencies", dependencies),
+    ("recipes", recipes),
+    ("tests on servers", tests_on_servers),
     ("demo", demo),
     ("tests", tests),
 ];
 
+/// With the servers, and with all that needs them.
+const SERVERS: [&str; 2] = ["--features", "replay-tests/servers"];
+
 pub(crate) fn ci() -> Result<(), String> {
     doctor::doctor()?;
+    // Servers are downloaded and built beside the first compile; `up` waits for it and says what is missing.
+    std::thread::spawn(services::prepare);
     let mut times = Vec::new();
     for (name, stage) in STAGES {
         eprintln!("\n== {name}");
@@ -43,13 +51,20 @@ fn core_alone() -> Result<(), String> {
 }
 
 fn clippy() -> Result<(), String> {
-    shell::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+    let args = ["clippy", "--workspace", "--all-targets"];
+    shell::cargo(&[&args[..], &SERVERS, &["--", "-D", "warnings"]].concat())
+}
+
+/// The same service as the README's commands build it.
+fn clippy_embedded() -> Result<(), String> {
+    let args = ["clippy", "--package", "replay-processor", "--package", "replay-tests", "--all-targets"];
+    shell::cargo(&[&args[..], &["--no-default-features", "--", "-D", "warnings"]].concat())
 }
 
 fn docs() -> Result<(), String> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let args = ["doc", "--workspace", "--no-deps", "--document-private-items"];
-    shell::run_with_env(&cargo, &args, &[("RUSTDOCFLAGS", "-D warnings")])
+    let args = [&args[..], &SERVERS].concat();
+    shell::run_with_env(&shell::cargo_program(), &args, &[("RUSTDOCFLAGS", "-D warnings")])
 }
 
 fn dependencies() -> Result<(), String> {
@@ -58,6 +73,18 @@ fn dependencies() -> Result<(), String> {
         return Ok(());
     }
     shell::run("cargo-deny", &["check", "bans", "licenses", "sources"])
+}
+
+/// These recipes themselves, what they start, and the files for a deployment.
+fn recipes() -> Result<(), String> {
+    shell::cargo(&["test", "--package", "xtask"])?;
+    services::test()?;
+    deploy::check()
+}
+
+fn tests_on_servers() -> Result<(), String> {
+    let _down = services::DownAtTheEnd;
+    servers::test(&[])
 }
 
 /// The demo as nobody watches it; what it prints must hold its promises.
@@ -83,6 +110,6 @@ fn demo() -> Result<(), String> {
 
 /// With a hundred of each hostile plugin in a row.
 fn tests() -> Result<(), String> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let cargo = shell::cargo_program();
     shell::run_with_env(&cargo, &["xtask", "test"], &[(crate::HOSTILE_ROUNDS, "100")])
 }

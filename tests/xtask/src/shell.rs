@@ -16,7 +16,12 @@ pub(crate) fn target_dir() -> PathBuf {
 
 /// Runs the cargo that runs us.
 pub(crate) fn cargo(args: &[&str]) -> Result<(), String> {
-    run(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()), args)
+    run(&cargo_program(), args)
+}
+
+/// The cargo that runs us.
+pub(crate) fn cargo_program() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }
 
 /// Runs a program in the root; an error names it and how it ended.
@@ -50,4 +55,23 @@ pub(crate) fn output(program: &str, args: &[&str]) -> Result<String, String> {
         let complaint = String::from_utf8_lossy(&output.stderr);
         Err(format!("`{program} {}` ended with {}\n{text}{complaint}", args.join(" "), output.status))
     }
+}
+
+/// A command that leaves the machine to those who are waited for.
+pub(crate) fn in_background(program: &str) -> Command {
+    let mut command = Command::new("nice");
+    command.args(["-n", "10", program]);
+    command
+}
+
+/// Runs a program and keeps what it says to itself unless it fails.
+pub(crate) fn quietly(command: &mut Command) -> Result<(), String> {
+    let name = command.get_program().display().to_string();
+    let output = command.output().map_err(|error| format!("`{name}` did not start: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let (said, complaint) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    Err(format!("`{name}` ended with {}\n{said}{complaint}", output.status))
 }
