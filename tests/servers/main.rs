@@ -9,3 +9,4 @@ mod memory;
 mod outages;
 mod throughput;
 mod upgrade;
+mod visits;

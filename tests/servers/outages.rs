@@ -3,25 +3,19 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use replay_tests::proxy::{Network, Proxy};
-use replay_tests::records::{TestChunk, session_id};
 use replay_tests::servers::ProxiedKafka;
 use replay_tests::service::{FAST, Service};
 use replay_tests::stage::{Sent, Stage};
 
+use crate::visits::{CHUNKS_A_SESSION, check_export, chunk};
+
 const CHUNKS: u64 = 3_000;
-const CHUNKS_A_SESSION: u64 = 10;
 
 /// How long a store is away.
 const OUTAGE: Duration = Duration::from_secs(60);
 
 /// The longest that the rest may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(300);
-
-fn chunk(number: u64) -> TestChunk {
-    let (session, position) = (number / CHUNKS_A_SESSION, number % CHUNKS_A_SESSION);
-    let start_ms = 1_700_000_000_000 + position * 1_000;
-    TestChunk::new("shop", &session_id(session), position as u32, start_ms, 5, &format!("chunk {number}"))
-}
 
 /// Received so long ago that the session is due to move.
 fn long_ago_ms() -> i64 {
@@ -39,10 +33,7 @@ fn send(stage: &Stage, numbers: std::ops::Range<u64>) {
 /// Every session reads as it was sent, wherever its chunks lie.
 fn check_exports(service: &Service) {
     for session in (0..CHUNKS / CHUNKS_A_SESSION).step_by(17) {
-        let exported = service.ok(&["session", "export", "shop", &session_id(session)]);
-        let wanted: Vec<String> =
-            (0..CHUNKS_A_SESSION).map(|at| chunk(session * CHUNKS_A_SESSION + at).events).collect();
-        assert_eq!(exported.lines().collect::<Vec<_>>(), wanted, "session {session}");
+        check_export(service, session);
     }
 }
 

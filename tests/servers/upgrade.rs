@@ -2,21 +2,16 @@
 
 use std::time::Duration;
 
-use replay_tests::records::{TestChunk, session_id};
+use replay_tests::records::session_id;
 use replay_tests::service::{FAST, Service};
 use replay_tests::stage::{Sent, Stage};
 
+use crate::visits::{CHUNKS_A_SESSION, check_export, chunk};
+
 const CHUNKS: u64 = 3_000;
-const CHUNKS_A_SESSION: u64 = 10;
 
 /// The longest that all of it may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(300);
-
-fn chunk(number: u64) -> TestChunk {
-    let (session, position) = (number / CHUNKS_A_SESSION, number % CHUNKS_A_SESSION);
-    let start_ms = 1_700_000_000_000 + position * 1_000;
-    TestChunk::new("shop", &session_id(session), position as u32, start_ms, 5, &format!("chunk {number}"))
-}
 
 fn send(stage: &Stage, numbers: std::ops::Range<u64>) {
     stage.produce(numbers.map(|number| Sent::new((number % 4) as i32, chunk(number).record())));
@@ -57,10 +52,7 @@ fn two_replicas_go_on_while_the_tables_are_upgraded_and_restart_on_them() {
         if session % 2 == 0 {
             replicas[0].ok(&["migrate", "run", "--session", &format!("shop/{}", session_id(session))]);
         }
-        let exported = replicas[1].ok(&["session", "export", "shop", &session_id(session)]);
-        let wanted: Vec<String> =
-            (0..CHUNKS_A_SESSION).map(|at| chunk(session * CHUNKS_A_SESSION + at).events).collect();
-        assert_eq!(exported.lines().collect::<Vec<_>>(), wanted, "session {session}");
+        check_export(&replicas[1], session);
     }
     replicas.iter().for_each(Service::check_balance);
 }
