@@ -84,7 +84,8 @@ fn main() {
     let dir = tempfile::tempdir().unwrap();
     let settings = Settings {
         cache_dir: dir.path().join("cache"),
-        concurrency: 1,
+        // The long-lived instance beside a fresh one.
+        concurrency: 2,
         limits: Limits { compile_time: Duration::from_secs(600), ..Limits::default() },
         max_loaded_bytes: 256 << 20,
         compiler: PathBuf::new(),
