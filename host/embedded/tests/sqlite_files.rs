@@ -99,6 +99,22 @@ async fn offsets_are_saved_in_order_and_from_anywhere() {
 }
 
 #[tokio::test]
+async fn an_older_schema_is_brought_up_to_date_by_who_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("replays.sqlite");
+    let owner = session("shop", 1);
+    let stored = row(&owner, 0, "x");
+    open(folder.path()).insert(std::slice::from_ref(&stored)).await.unwrap();
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.execute_batch("DROP VIEW replay_live; DROP TABLE replay_doomed; PRAGMA user_version = 1").unwrap();
+    drop(conn);
+    let error = SqliteHot::open_read_only(&path).unwrap_err();
+    assert!(error.to_string().contains("has schema 1, this build reads 2; `run` brings it up"), "{error}");
+    let store = open(folder.path());
+    assert_eq!(store.read(&owner, &[stored.meta.copy_id()]).await.unwrap(), [stored]);
+}
+
+#[tokio::test]
 async fn a_newer_schema_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("replays.sqlite");
@@ -109,7 +125,7 @@ async fn a_newer_schema_is_refused_by_name() {
         SqliteHot::open_read_only(&path).unwrap_err(),
     ] {
         assert_eq!(error.disposition(), Disposition::Stop);
-        assert!(error.to_string().contains("schema 3 is newer than this build's 1"), "{error}");
+        assert!(error.to_string().contains("schema 3 is newer than this build's 2"), "{error}");
     }
 }
 

@@ -214,6 +214,81 @@ async fn an_erased_letter_leaves_no_byte_in_any_file() {
     assert_no_row_page_holds(&path, "CANARY");
 }
 
+/// A store with a copy, and forty that were deleted while `deleted_bytes` of such may wait.
+async fn deleted(path: &Path, deleted_bytes: u64) -> SqliteHot {
+    let settings = SqliteSettings { deleted_bytes, ..SqliteSettings::default() };
+    let store = SqliteHot::open(path, &settings).unwrap();
+    let (owner, other) = (session("shop", 1), session("shop", 2));
+    let rows: Vec<_> = (0..40).map(|index| row(&owner, index, canary(1, 100_000))).collect();
+    store.insert(&rows).await.unwrap();
+    store.insert(&[row(&other, 0, canary(2, 100_000))]).await.unwrap();
+    let copies: Vec<_> = rows.iter().map(|row| row.meta.copy_id()).collect();
+    assert_eq!(store.delete_copies(&owner, &copies).await.unwrap(), 40);
+    assert_eq!(store.delete_copies(&owner, &copies).await.unwrap(), 0);
+    assert!(store.copies(&owner).await.unwrap().is_empty());
+    assert!(store.read(&owner, &copies).await.unwrap().is_empty());
+    store
+}
+
+#[tokio::test]
+async fn deleted_copies_leave_the_files_when_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = deleted(&folder.path().join("replays.sqlite"), 1 << 30).await;
+    store.wipe(&session("shop", 1)).await.unwrap();
+    assert_eq!(occurrences(folder.path(), "CANARY01."), 0);
+    assert!(occurrences(folder.path(), "CANARY02.") > 0);
+}
+
+#[tokio::test]
+async fn deleted_copies_leave_the_files_with_an_erasure() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = deleted(&folder.path().join("replays.sqlite"), 1 << 30).await;
+    let tombstone = Tombstone { scope: EraseScope::Session(session("shop", 1)), erased_at_ms: T0 };
+    store.put_tombstone(&tombstone).await.unwrap();
+    store.erase(&tombstone).await.unwrap();
+    assert_eq!(store.count_erasable(&tombstone).await.unwrap(), 0);
+    assert_eq!(occurrences(folder.path(), "CANARY01."), 0);
+}
+
+/// Rows that lie in the table, hidden or not.
+fn rows_on_disk(path: &Path) -> i64 {
+    let conn = rusqlite::Connection::open(path).unwrap();
+    conn.query_row("SELECT count(*) FROM replay_chunks", [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn who_deletes_more_than_may_wait_overwrites_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("replays.sqlite");
+    let _store = deleted(&path, 1 << 20).await;
+    assert!(rows_on_disk(&path) <= 1 + 10, "{} rows wait", rows_on_disk(&path));
+}
+
+/// Deleted rows stay hidden over a restart, after which they go.
+#[tokio::test]
+async fn deleted_copies_leave_the_files_in_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("replays.sqlite");
+    let owner = session("shop", 1);
+    let store = SqliteHot::open(&path, &SqliteSettings::default()).unwrap();
+    store.insert(&[row(&owner, 0, canary(1, 100)), row(&session("shop", 2), 0, "x")]).await.unwrap();
+    drop(store);
+    // As a process leaves it that ends right behind the deletion.
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.execute("INSERT INTO replay_doomed SELECT id, 100 FROM replay_chunks ORDER BY id LIMIT 1", [])
+        .unwrap();
+    drop(conn);
+    let store = SqliteHot::open(&path, &SqliteSettings::default()).unwrap();
+    assert!(store.copies(&owner).await.unwrap().is_empty());
+    for _ in 0..200 {
+        if rows_on_disk(&path) == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{} rows are kept", rows_on_disk(&path));
+}
+
 #[tokio::test]
 async fn space_is_given_back_when_nothing_else_is_to_do() {
     let folder = tempfile::tempdir().unwrap();

@@ -90,8 +90,12 @@ pub trait HotStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<SessionAge>>;
 
-    /// Deletes exactly the named copies and returns how many were there.
+    /// Deletes exactly the named copies and returns how many were there. No read shows them from then
+    /// on; their bytes leave the disk in the store's own time, or with [`HotStore::wipe`].
     async fn delete_copies(&self, session: &SessionKey, copies: &[CopyId]) -> Result<u64>;
+
+    /// Makes sure that the bytes of this session's deleted copies are gone from the disk.
+    async fn wipe(&self, session: &SessionKey) -> Result<()>;
 
     /// Deletes every copy that the tombstone covers, so that its bytes are gone from the disk, and
     /// returns the stored bytes deleted.

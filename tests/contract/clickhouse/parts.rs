@@ -157,6 +157,25 @@ async fn the_disk_gets_its_bytes_back_while_a_day_empties() {
     assert_eq!(read_all(&hot, &session(3)).await, of(3));
 }
 
+/// What only a mask hides leaves the disk when that is asked for, and nothing else does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn masked_copies_are_wiped() {
+    let Some(database) = Database::with_tables().await else { return };
+    let hot = database.hot().await;
+    let rows: Vec<_> = (0..9).map(|index| row(&session(1), index, 1, T0, b"[\"kept\"]")).collect();
+    let leaked = row(&session(1), 9, 1, T0, b"[\"leaked\"]");
+    hot.insert(&[&rows[..], std::slice::from_ref(&leaked)].concat()).await.unwrap();
+    hot.delete_copies(&session(1), &names(&[leaked])).await.unwrap();
+    let there = "SELECT count() FROM {db}.replay_chunks WHERE data LIKE '%leaked%' \
+        SETTINGS apply_deleted_mask = 0";
+    assert_eq!(database.ask(there), "1");
+    hot.wipe(&session(2)).await.unwrap();
+    assert_eq!(database.ask(there), "1", "another session's");
+    hot.wipe(&session(1)).await.unwrap();
+    assert_eq!(database.ask(there), "0");
+    assert_eq!(read_all(&hot, &session(1)).await, rows);
+}
+
 /// A session that was moved, and so is masked, is erased from the disk all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erasure_leaves_nothing_behind_a_mask() {

@@ -1,4 +1,4 @@
-//! `replay_chunks`: physical copies, one a row.
+//! `replay_chunks`: physical copies, one a row; `replay_live` shows those that were not deleted.
 
 use bytes::Bytes;
 use replay_core::identity::{ChunkKey, SessionKey};
@@ -9,6 +9,7 @@ use replay_ports::InsertReport;
 use rusqlite::{Connection, Row, params};
 
 use super::columns::{self, bound, int, uint, uint32};
+use super::doomed;
 use super::failure::SqlResult;
 use super::marks;
 use super::padding::{Padding, RowLen};
@@ -31,7 +32,7 @@ WHERE excluded.received_at > received_at OR excluded.version > version";
 const META: &str = "project_id, session_id, chunk_index, timestamp_start, timestamp_end, data_size, \
     compressed_size, event_count, has_full_snapshot, received_at, codec, version, content_hash";
 
-const THIS_COPY: &str = "project_id = ?1 AND session_id = ?2 AND timestamp_start = ?3 \
+pub(super) const THIS_COPY: &str = "project_id = ?1 AND session_id = ?2 AND timestamp_start = ?3 \
     AND chunk_index = ?4 AND content_hash = ?5 AND chunk_date = ?6";
 
 /// Inserts the rows that no tombstone covers.
@@ -42,6 +43,7 @@ pub(super) fn insert(conn: &Connection, rows: &[ChunkRow]) -> SqlResult<InsertRe
     let mut report = InsertReport::default();
     let mut marks = marks::Seen::default();
     let mut statement = conn.prepare_cached(INSERT)?;
+    let stored_again = doomed::StoredAgain::begin(conn)?;
     for (position, row) in rows.iter().enumerate() {
         let meta = &row.meta;
         if marks.erased(conn, &meta.session(), meta.received_at_ms)? {
@@ -65,6 +67,7 @@ pub(super) fn insert(conn: &Connection, rows: &[ChunkRow]) -> SqlResult<InsertRe
                 .chain([i64::from(meta.key.chunk_index), i64::from(meta.event_count)])
                 .fold(length, RowLen::int);
         let padding = Padding::of(length, row.data.len());
+        stored_again.make_room(conn, project_id, &session_id, &meta.copy_id())?;
         statement.execute(params![
             project_id,
             session_id,
@@ -91,7 +94,7 @@ pub(super) fn insert(conn: &Connection, rows: &[ChunkRow]) -> SqlResult<InsertRe
 /// Every copy of a session, in order of play.
 pub(super) fn copies(conn: &Connection, session: &SessionKey) -> SqlResult<Vec<ChunkMeta>> {
     let mut statement = conn.prepare_cached(&format!(
-        "SELECT {META} FROM replay_chunks WHERE project_id = ?1 AND session_id = ?2
+        "SELECT {META} FROM replay_live WHERE project_id = ?1 AND session_id = ?2
          ORDER BY timestamp_start, chunk_index, content_hash, chunk_date"
     ))?;
     let mut rows = statement.query(params![session.project_id.as_str(), session.session_id.to_string()])?;
@@ -105,7 +108,7 @@ pub(super) fn copies(conn: &Connection, session: &SessionKey) -> SqlResult<Vec<C
 /// Those of the named copies that are there.
 pub(super) fn read(conn: &Connection, session: &SessionKey, copies: &[CopyId]) -> SqlResult<Vec<ChunkRow>> {
     let mut statement =
-        conn.prepare_cached(&format!("SELECT {META}, data FROM replay_chunks WHERE {THIS_COPY}"))?;
+        conn.prepare_cached(&format!("SELECT {META}, data FROM replay_live WHERE {THIS_COPY}"))?;
     let (project_id, session_id) = (session.project_id.as_str(), session.session_id.to_string());
     let mut found = Vec::new();
     for copy in copies {
@@ -119,19 +122,8 @@ pub(super) fn read(conn: &Connection, session: &SessionKey, copies: &[CopyId]) -
     Ok(found)
 }
 
-/// Deletes exactly the named copies.
-pub(super) fn delete(conn: &Connection, session: &SessionKey, copies: &[CopyId]) -> SqlResult<u64> {
-    let mut statement = conn.prepare_cached(&format!("DELETE FROM replay_chunks WHERE {THIS_COPY}"))?;
-    let (project_id, session_id) = (session.project_id.as_str(), session.session_id.to_string());
-    let mut deleted = 0;
-    for copy in copies {
-        let Some((start, index, hash, date)) = copy_columns(copy) else { continue };
-        deleted += statement.execute(params![project_id, session_id, start, index, hash, date])? as u64;
-    }
-    Ok(deleted)
-}
-
-/// One step of an erasure: how many rows went, and their stored bytes. Nothing left: no rows.
+/// One step of an erasure: how many rows went, and their stored bytes. Nothing left: no rows. Rows that
+/// were deleted before and still lie on the disk go with the others.
 pub(super) fn erase_step(conn: &Connection, tombstone: &Tombstone) -> SqlResult<(u64, u64)> {
     let (condition, project_id, other) = covered(tombstone);
     let mut doomed = Vec::new();
@@ -148,10 +140,7 @@ pub(super) fn erase_step(conn: &Connection, tombstone: &Tombstone) -> SqlResult<
             bytes += uint(row, "compressed_size")?;
         }
     }
-    let mut statement = conn.prepare_cached("DELETE FROM replay_chunks WHERE id = ?1")?;
-    for id in &doomed {
-        statement.execute([id])?;
-    }
+    doomed::overwrite(conn, &doomed)?;
     Ok((doomed.len() as u64, bytes))
 }
 
@@ -178,7 +167,7 @@ fn covered(tombstone: &Tombstone) -> (&'static str, String, rusqlite::types::Val
 }
 
 /// The columns that name a copy, or `None` if no row can be it.
-fn copy_columns(copy: &CopyId) -> Option<(i64, u32, i64, String)> {
+pub(super) fn copy_columns(copy: &CopyId) -> Option<(i64, u32, i64, String)> {
     let start = i64::try_from(copy.key.timestamp_start_ms).ok()?;
     Some((start, copy.key.chunk_index, copy.content_hash.0.cast_signed(), copy.chunk_date.to_string()))
 }

@@ -38,7 +38,7 @@ impl Database {
         Ok(Self {
             path: path.to_owned(),
             readers: Readers::beside_writer(path, schema, settings.readers, settings.busy_timeout),
-            writer: Some(Writer::start(conn, path.to_owned(), settings.queued_writes)?),
+            writer: Some(Writer::start(conn, path.to_owned(), settings.queued_writes, schema.idle)?),
             busy_timeout: settings.busy_timeout,
             erase_wait: settings.erase_wait,
         })

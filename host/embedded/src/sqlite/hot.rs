@@ -15,7 +15,7 @@ use replay_ports::{
 use super::database::Database;
 use super::offsets::SqliteOffsets;
 use super::schema::REPLAYS;
-use super::{SqliteSettings, archive_rows, chunks, marks, sessions};
+use super::{SqliteSettings, archive_rows, chunks, doomed, marks, sessions};
 
 /// Copies that one transaction deletes at most.
 const DELETE_STEP: usize = 1024;
@@ -23,19 +23,21 @@ const DELETE_STEP: usize = 1024;
 /// `replays.sqlite`.
 pub struct SqliteHot {
     database: Arc<Database>,
+    deleted_bytes: u64,
 }
 
 impl SqliteHot {
     /// Opens the database at `path`, made if it is not there. Blocks. `Refused` if the file is of
     /// another program, of a newer schema, or cannot be written.
     pub fn open(path: &Path, settings: &SqliteSettings) -> Result<Self> {
-        Ok(Self { database: Arc::new(Database::open(path, &REPLAYS, settings)?) })
+        let database = Arc::new(Database::open(path, &REPLAYS, settings)?);
+        Ok(Self { database, deleted_bytes: settings.deleted_bytes })
     }
 
     /// Opens the database at `path` for reading, beside a running service or without one; writes are
     /// `Refused`. Makes no file where none is needed. Blocks. `Refused` if there is no database.
     pub fn open_read_only(path: &Path) -> Result<Self> {
-        Ok(Self { database: Arc::new(Database::open_read_only(path, &REPLAYS)?) })
+        Ok(Self { database: Arc::new(Database::open_read_only(path, &REPLAYS)?), deleted_bytes: 0 })
     }
 
     /// The committed offset of a source's partition, in the same file.
@@ -92,9 +94,24 @@ impl HotStore for SqliteHot {
         let mut deleted = 0;
         for step in copies.chunks(DELETE_STEP) {
             let (session, step) = (session.clone(), step.to_vec());
-            deleted += self.database.write(0, move |conn| chunks::delete(conn, &session, &step)).await?;
+            deleted += self.database.write(0, move |conn| doomed::doom(conn, &session, &step)).await?;
+        }
+        // Who deletes more than the idle writer keeps up with does its work.
+        while self.database.write(0, doomed::bytes).await? > self.deleted_bytes {
+            self.database.write(0, |conn| doomed::overwrite_step(conn, None)).await?;
         }
         Ok(deleted)
+    }
+
+    async fn wipe(&self, session: &SessionKey) -> Result<()> {
+        loop {
+            let session = session.clone();
+            let step = move |conn: &rusqlite::Connection| doomed::overwrite_step(conn, Some(&session));
+            if !self.database.write(0, step).await? {
+                break;
+            }
+        }
+        self.database.forget().await
     }
 
     async fn erase(&self, tombstone: &Tombstone) -> Result<u64> {

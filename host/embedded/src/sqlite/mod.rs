@@ -7,7 +7,7 @@
 //!
 //! Erased bytes leave the files: `secure_delete` zeroes freed pages, `padding` keeps payload out
 //! of the pages where that is not enough, and an erasure ends with a checkpoint that truncates the
-//! WAL (`database`).
+//! WAL (`database`). Rows that were moved are hidden at once and leave when the writer is idle (`doomed`).
 
 mod archive_rows;
 mod chunks;
@@ -15,6 +15,7 @@ mod columns;
 mod database;
 mod dead;
 mod dead_rows;
+mod doomed;
 mod failure;
 mod hot;
 mod marks;
@@ -45,6 +46,8 @@ pub struct SqliteSettings {
     /// How long an erasure waits for readers to let go of old pages before it reports
     /// `Unavailable`. Default 10 s.
     pub erase_wait: Duration,
+    /// Stored bytes of moved chunks that may wait on the disk until the writer is idle. Default 256 MiB.
+    pub deleted_bytes: u64,
     /// The largest size of the database file in bytes; beyond it writes are `Unavailable`.
     /// Default: no limit but the disk.
     pub max_bytes: Option<u64>,
@@ -57,6 +60,7 @@ impl Default for SqliteSettings {
             queued_writes: 64,
             busy_timeout: Duration::from_secs(5),
             erase_wait: Duration::from_secs(10),
+            deleted_bytes: 256 << 20,
             max_bytes: None,
         }
     }

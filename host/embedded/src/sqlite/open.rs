@@ -79,10 +79,16 @@ pub(super) fn open_reader(
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     // A reader that happens to be the last to leave has no business tidying up.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    if check(&conn, path, schema)? == 0 {
-        return Err(missing(path, schema).into());
+    match check(&conn, path, schema)? {
+        0 => Err(missing(path, schema).into()),
+        version if version < schema.version() => Err(PortError::refused(format!(
+            "{} has schema {version}, this build reads {}; `run` brings it up to date",
+            path.display(),
+            schema.version()
+        ))
+        .into()),
+        _ => Ok(conn),
     }
-    Ok(conn)
 }
 
 /// What to say when there is nothing to read.

@@ -1,6 +1,11 @@
 //! The two schemas, by version. A file says in its header which it is (`application_id`) and which
 //! version it has (`user_version`).
 
+use rusqlite::Connection;
+
+use super::doomed;
+use super::failure::SqlResult;
+
 /// A kind of database file.
 #[derive(Debug)]
 pub(super) struct Schema {
@@ -10,6 +15,8 @@ pub(super) struct Schema {
     pub(super) application_id: i32,
     /// One script for each version, the first making the tables, each later one changing them.
     pub(super) versions: &'static [&'static str],
+    /// A step of what is done when nobody asks for anything; whether there is more to do.
+    pub(super) idle: Option<fn(&Connection) -> SqlResult<bool>>,
 }
 
 impl Schema {
@@ -20,12 +27,16 @@ impl Schema {
 }
 
 /// `replays.sqlite`.
-pub(super) static REPLAYS: Schema =
-    Schema { name: "replay database", application_id: 0x4753_7270, versions: &[REPLAYS_1] };
+pub(super) static REPLAYS: Schema = Schema {
+    name: "replay database",
+    application_id: 0x4753_7270,
+    versions: &[REPLAYS_1, REPLAYS_2],
+    idle: Some(|conn| doomed::overwrite_step(conn, None)),
+};
 
 /// `dead.sqlite`.
 pub(super) static DEAD: Schema =
-    Schema { name: "dead-letter database", application_id: 0x4753_646c, versions: &[DEAD_1] };
+    Schema { name: "dead-letter database", application_id: 0x4753_646c, versions: &[DEAD_1], idle: None };
 
 /// The statements that make `replays.sqlite`, for people to read.
 pub fn replays_schema() -> String {
@@ -102,6 +113,16 @@ CREATE TABLE consumer_offsets (
     next_offset INTEGER NOT NULL,
     PRIMARY KEY (topic, partition)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Rows that were deleted and still lie on the disk, see `doomed`.
+const REPLAYS_2: &str = "
+CREATE TABLE replay_doomed (
+    id           INTEGER PRIMARY KEY,
+    stored_bytes INTEGER NOT NULL
+) STRICT;
+CREATE VIEW replay_live AS SELECT * FROM replay_chunks AS chunk
+    WHERE NOT EXISTS (SELECT 1 FROM replay_doomed AS doomed WHERE doomed.id = chunk.id);
 ";
 
 /// `id` is never reused, so that a scan by `id` meets a letter that was replaced meanwhile.

@@ -1,4 +1,4 @@
-//! Sessions as `replay_chunks` shows them: summaries over winners, and ages over all copies.
+//! Sessions as `replay_live` shows them: summaries over winners, and ages over all copies.
 
 use replay_core::identity::SessionKey;
 use replay_ports::{SessionAge, SessionFilter, SessionSummary};
@@ -10,7 +10,7 @@ use super::failure::SqlResult;
 /// The page of sessions, from the narrow index alone. A chunk's start is part of its identity, so
 /// that no loser can bring a session in or keep one out.
 const PAGE: &str = "
-SELECT project_id, session_id FROM replay_chunks
+SELECT project_id, session_id FROM replay_live
 WHERE (project_id, session_id) > (:after_project, :after_session)
   AND project_id <= :last_project
 GROUP BY project_id, session_id
@@ -29,13 +29,13 @@ FROM (SELECT timestamp_start, timestamp_end, event_count, data_size, compressed_
              row_number() OVER (PARTITION BY timestamp_start, chunk_index
                  ORDER BY version DESC, content_hash < 0 DESC, content_hash DESC, received_at DESC
              ) AS place
-      FROM replay_chunks WHERE project_id = :project AND session_id = :session)
+      FROM replay_live WHERE project_id = :project AND session_id = :session)
 WHERE place = 1";
 
 /// From the index of ages alone.
 const AGES: &str = "
 SELECT project_id, session_id, min(received_at) AS oldest, max(received_at) AS newest
-FROM replay_chunks
+FROM replay_live
 WHERE (project_id, session_id) > (:after_project, :after_session)
 GROUP BY project_id, session_id
 HAVING oldest < :before

@@ -2,8 +2,8 @@
 //!
 //! Jobs come through a bounded queue and run in order. Jobs that are waiting together share one
 //! transaction, hence one `fsync`; each runs in a savepoint, so that one that fails takes no other
-//! with it, and each is answered after the commit. When the queue is empty, free pages are given
-//! back to the file system, a step at a time.
+//! with it, and each is answered after the commit. When the queue is empty, deleted rows are overwritten
+//! and free pages are given back to the file system, a step at a time.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::failure::{Failure, SqlResult};
 const GROUP_JOBS: usize = 64;
 /// Bytes in one transaction at most, unless a single job has more.
 const GROUP_BYTES: usize = 32 << 20;
-/// How long the queue must be empty before free pages are given back.
+/// How long the queue must be empty before the writer tidies up.
 const IDLE: Duration = Duration::from_millis(200);
 /// Free pages given back in one step: 8 MiB.
 const GIVE_BACK_PAGES: i64 = 2048;
@@ -34,6 +34,9 @@ pub(super) struct Writer {
     path: PathBuf,
 }
 
+/// A step of the database's own work, in a transaction; whether there is more to do.
+type Idle = fn(&Connection) -> SqlResult<bool>;
+
 enum Command {
     /// Runs in a transaction that others may share.
     Grouped(Box<dyn Job>),
@@ -43,12 +46,12 @@ enum Command {
 
 impl Writer {
     /// Starts the thread on its connection.
-    pub(super) fn start(conn: Connection, path: PathBuf, queued: usize) -> Result<Self> {
+    pub(super) fn start(conn: Connection, path: PathBuf, queued: usize, idle: Option<Idle>) -> Result<Self> {
         let (queue, jobs) = mpsc::channel();
         let label = path.clone();
         let thread = thread::Builder::new()
             .name("sqlite-writer".into())
-            .spawn(move || run(&conn, &jobs, &label))
+            .spawn(move || run(&conn, &jobs, &label, idle))
             .map_err(|error| PortError::unavailable(format!("cannot start a thread: {error}")))?;
         let slots = Arc::new(Semaphore::new(queued.max(1)));
         Ok(Self { queue: Some(queue), slots, thread: Some(thread), path })
@@ -183,13 +186,13 @@ where
     }
 }
 
-fn run(conn: &Connection, jobs: &Receiver<Command>, path: &std::path::Path) {
+fn run(conn: &Connection, jobs: &Receiver<Command>, path: &std::path::Path, idle: Option<Idle>) {
     let mut held_back = None;
-    let mut may_give_back = true;
+    let mut may_tidy = true;
     loop {
         let next = match held_back.take() {
             Some(command) => Ok(command),
-            None if may_give_back => jobs.recv_timeout(IDLE),
+            None if may_tidy => jobs.recv_timeout(IDLE),
             None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match next {
@@ -200,15 +203,16 @@ fn run(conn: &Connection, jobs: &Receiver<Command>, path: &std::path::Path) {
                 commit(conn, group, path);
             }
             Err(RecvTimeoutError::Timeout) => {
-                may_give_back = tidy(conn).unwrap_or_else(|error| {
-                    tracing::debug!(path = %path.display(), %error, "free pages were not given back");
+                may_tidy = tidy(conn, idle).unwrap_or_else(|failure| {
+                    let error = failure.into_port(path);
+                    tracing::debug!(path = %path.display(), %error, "deleted rows wait, or free pages");
                     false
                 });
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        may_give_back = true;
+        may_tidy = true;
     }
 }
 
@@ -274,7 +278,15 @@ pub(super) fn give_back(conn: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// What is done when nobody asks for anything.
-fn tidy(conn: &Connection) -> rusqlite::Result<bool> {
+fn tidy(conn: &Connection, idle: Option<Idle>) -> SqlResult<bool> {
+    if let Some(idle) = idle {
+        let step = conn.unchecked_transaction()?;
+        let more = idle(&step)?;
+        step.commit()?;
+        if more {
+            return Ok(true);
+        }
+    }
     let free: i64 = conn.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
     let more = give_back(conn)?;
     if free > 0 && !more {

@@ -173,10 +173,16 @@ pub(super) async fn erase(server: &Server, tombstone: &Tombstone) -> Result<u64>
         server.alter("erase", &sql).await?;
     }
     // A part without a visible row of it is not rewritten by that.
-    for day in masked_days(server, &condition).await? {
+    wipe(server, &condition).await?;
+    Ok(bytes)
+}
+
+/// Rewrites the days that hold rows of the condition which only a mask hides.
+pub(super) async fn wipe(server: &Server, condition: &str) -> Result<()> {
+    for day in masked_days(server, condition).await? {
         parts::unmask(server, day).await?;
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// The days that hold rows of the condition which only a mask hides.

@@ -15,7 +15,7 @@ use replay_ports::{
 use super::parts::{self, DroppedDay, ProvenDay};
 use super::server::Store;
 use super::settings::ClickHouseSettings;
-use super::{archive_rows, chunks, marks, sessions};
+use super::{archive_rows, chunks, marks, sessions, sql};
 
 /// The tables of one database.
 #[derive(Clone)]
@@ -98,6 +98,10 @@ impl HotStore for ClickHouseHot {
 
     async fn delete_copies(&self, session: &SessionKey, copies: &[CopyId]) -> Result<u64> {
         chunks::delete(self.store.ready().await?, session, copies).await
+    }
+
+    async fn wipe(&self, session: &SessionKey) -> Result<()> {
+        chunks::wipe(self.store.ready().await?, &sql::of_session(session)).await
     }
 
     async fn erase(&self, tombstone: &Tombstone) -> Result<u64> {

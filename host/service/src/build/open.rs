@@ -148,6 +148,7 @@ fn sqlite_settings(settings: &Settings) -> SqliteSettings {
         queued_writes: sqlite.queued_writes as usize,
         busy_timeout: sqlite.busy_timeout,
         erase_wait: sqlite.erase_wait,
+        deleted_bytes: sqlite.deleted_bytes,
         max_bytes: sqlite.max_bytes,
     }
 }

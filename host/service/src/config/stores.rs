@@ -153,6 +153,8 @@ section! {
         busy_timeout: Duration = time().within(10 * MS, MINUTE).or(5 * SECOND),
         /// How long an erasure waits for readers to let go of old pages.
         erase_wait: Duration = time().within(100 * MS, 10 * MINUTE).or(10 * SECOND),
+        /// Stored bytes of moved chunks that may wait on the disk until nobody writes.
+        deleted_bytes: u64 = size().within(MIB, 1024 * GIB).or(256 * MIB),
         /// Largest size of the database file. Default: what the disk holds.
         max_bytes: Option<u64> = size().within(MIB, 1024 * 1024 * GIB).optional(),
     }

@@ -188,6 +188,8 @@ impl Ops {
         if !older.is_empty() {
             report.copies_deleted += hot.delete_copies(session, &older).await?;
         }
+        // Also when none is left to delete: an earlier run may have been stopped here.
+        hot.wipe(session).await?;
         if in_cold {
             let moved = self.lifecycle.move_session(session.clone()).await?;
             report.objects_rewritten += moved.sessions_moved;

@@ -32,6 +32,7 @@ macro_rules! hot_contract {
                 copies_of_a_chunk_lie_side_by_side,
                 copies_come_in_order_of_play,
                 exactly_the_named_copies_are_deleted,
+                a_deleted_copy_is_seen_nowhere,
                 large_rows_and_large_batches_fit,
                 an_empty_batch_is_fine,
                 inserts_and_reads_run_side_by_side,

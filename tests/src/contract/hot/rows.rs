@@ -8,7 +8,7 @@ use replay_core::identity::{MAX_TIMESTAMP_MS, SessionKey};
 use replay_core::row::{ChunkRow, Codec};
 use replay_core::time::DAY_MS;
 use replay_core::winner::{ContentHash, Version};
-use replay_ports::{HotStore, InsertReport};
+use replay_ports::{HotStore, InsertReport, SessionFilter};
 
 use super::{Dice, NEXT_DAY, Spec, T0, new_session, sorted};
 
@@ -149,6 +149,36 @@ pub async fn exactly_the_named_copies_are_deleted(store: Store) {
     // What was deleted may come again.
     store.insert(std::slice::from_ref(&doomed)).await.unwrap();
     assert_eq!(store.read(&session, &named).await.unwrap(), [doomed]);
+}
+
+/// Nothing that reads knows of a deleted copy, before it is wiped and after; what comes again is new.
+pub async fn a_deleted_copy_is_seen_nowhere(store: Store) {
+    let session = new_session();
+    let gone = Spec { received: T0 + 5, revision: 7, ..Spec::default() }.row(&session);
+    let left = Spec { index: 1, received: T0 + 9, ..Spec::default() }.row(&session);
+    store.insert(&[gone.clone(), left.clone()]).await.unwrap();
+    assert_eq!(store.delete_copies(&session, &[gone.meta.copy_id()]).await.unwrap(), 1);
+    for wiped in [false, true] {
+        if wiped {
+            store.wipe(&session).await.unwrap();
+            store.wipe(&session).await.unwrap();
+        }
+        assert_eq!(read_all(&store, &session).await, std::slice::from_ref(&left), "wiped: {wiped}");
+        let filter =
+            SessionFilter { project_id: Some(session.project_id.clone()), ..SessionFilter::default() };
+        let listed = store.list_sessions(&filter, None, 10).await.unwrap();
+        let counts: Vec<_> = listed.iter().map(|summary| (summary.chunk_count, summary.data_size)).collect();
+        assert_eq!(counts, [(1, left.meta.data_size)], "wiped: {wiped}");
+        let ages = store.session_ages(T0 + 100, None, 1000).await.unwrap();
+        let age = ages.iter().find(|age| age.session == session).unwrap();
+        assert_eq!(age.oldest_received_at_ms, T0 + 9, "wiped: {wiped}");
+    }
+    // Deleted, and stored again by an older replica: nothing of the first time is left.
+    assert_eq!(store.delete_copies(&session, &[left.meta.copy_id()]).await.unwrap(), 1);
+    let again = Spec { index: 1, received: T0 + 2, ..Spec::default() }.row(&session);
+    store.insert(std::slice::from_ref(&again)).await.unwrap();
+    store.wipe(&session).await.unwrap();
+    assert_eq!(read_all(&store, &session).await, [again]);
 }
 
 /// The largest chunk, and as many rows as a busy minute brings.
