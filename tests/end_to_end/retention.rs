@@ -136,3 +136,38 @@ fn an_object_ends_with_its_row_when_its_time_is_over() {
         "{report:?}"
     );
 }
+
+/// A cold store that is away stops the moves and nothing else, and the metrics say which.
+#[test]
+fn what_is_overdue_is_told_part_by_part() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut service = Service::prepare(dir.path(), FAST);
+    with_database(&service, async |hot| hot.insert(&[row("shop", 1, 31)]).await.unwrap());
+    service.run();
+    let complete = |service: &Service, part: &str| {
+        service.metric("replay_lifecycle_complete_timestamp_seconds", &format!("part=\"{part}\""))
+    };
+    let up = |service: &Service| service.metric("replay_edge_up", "edge=\"cold\"");
+    // By itself, at the start, or when told to.
+    service.ok(&["migrate", "run"]);
+    assert!(service.metric("replay_sessions_moved_total", "") > 0.0);
+    assert!(up(&service) > 0.0);
+    let (moved, retained) = (complete(&service, "migration"), complete(&service, "retention"));
+
+    // A file where the directory was: whatever is asked of it fails.
+    let cold = service.dir.join("data/cold");
+    std::fs::rename(&cold, dir.path().join("away")).unwrap();
+    std::fs::write(&cold, "").unwrap();
+    with_database(&service, async |hot| hot.insert(&[row("shop", 2, 31)]).await.unwrap());
+    assert_eq!(service.cli(&["migrate", "run"]).status.code(), Some(3));
+    assert!(up(&service) < 1.0);
+    assert!(complete(&service, "migration") <= moved);
+    assert!(complete(&service, "retention") > retained);
+
+    std::fs::remove_file(&cold).unwrap();
+    std::fs::rename(dir.path().join("away"), &cold).unwrap();
+    // The session that failed waits for its turn.
+    service.wait_until("it is moved", |service| service.json(&["migrate", "run"])[0]["sessions_moved"] == 1);
+    assert!(up(&service) > 0.0);
+    assert!(complete(&service, "migration") > moved);
+}

@@ -9,6 +9,7 @@ use replay_core::codec::{self, Codec, Encoding, Recompress, Scratch};
 use replay_core::lifecycle::{Answer, Ask, AssembleError, ObjectHead, ObjectLook, WritePlan};
 use replay_ports::{ArchiveFilter, ColdStore, PortError, PutOutcome};
 
+use crate::observe::Metrics;
 use crate::stores::Kept;
 
 /// A store that does not answer for this long counts as away; objects and mutations may take a while.
@@ -22,12 +23,19 @@ pub(super) struct Edges {
     pub(super) level: u8,
     /// Cap on one decompressed chunk.
     pub(super) max_raw_bytes: usize,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Edges {
     /// Carries out one ask. Whatever goes wrong is an answer too.
     pub(super) async fn answer(&self, ask: Ask) -> Answer {
-        match tokio::time::timeout(EDGE_TIMEOUT, self.carry_out(ask)).await {
+        let of_cold = self.stores.cold.is_some() && is_of_cold(&ask);
+        let answered = tokio::time::timeout(EDGE_TIMEOUT, self.carry_out(ask)).await;
+        if of_cold {
+            let up = matches!(&answered, Ok(Ok(_)));
+            self.metrics.update_lifecycle(|counts| counts.cold_up = Some(up));
+        }
+        match answered {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => Answer::Failed { what: error.to_string() },
             Err(_) => Answer::Failed { what: format!("no answer within {} s", EDGE_TIMEOUT.as_secs()) },
@@ -96,6 +104,18 @@ impl Edges {
             },
         })
     }
+}
+
+/// Whether only the cold store is asked. (A write reads the hot store, too.)
+fn is_of_cold(ask: &Ask) -> bool {
+    matches!(
+        ask,
+        Ask::LookAt { .. }
+            | Ask::Head { .. }
+            | Ask::ListObjects { .. }
+            | Ask::DeleteObject { .. }
+            | Ask::PruneObject { .. }
+    )
 }
 
 impl Edges {

@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::clock::{Clock, millis};
-use crate::observe::Metrics;
+use crate::observe::{Metrics, Part};
 use crate::stores::Kept;
 
 use edges::Edges;
@@ -86,7 +86,8 @@ impl Lifecycle {
             seed,
             guards: Guards::ALL,
         });
-        let edges = Edges { stores, level: settings.level, max_raw_bytes: settings.max_raw_bytes };
+        let (level, max_raw_bytes) = (settings.level, settings.max_raw_bytes);
+        let edges = Edges { stores, level, max_raw_bytes, metrics: Arc::clone(&metrics) };
         Self {
             edges,
             settings,
@@ -106,11 +107,17 @@ impl Lifecycle {
         {
             let _deleting = self.deleting.lock().await;
             let mut sweep = RetentionSweep::new(self.retention());
-            note_retention(&mut report, self.drive(&mut sweep).await);
+            let run = self.drive(&mut sweep).await;
+            self.complete(Part::Retention, run.failures.is_empty());
+            note_retention(&mut report, run);
         }
         if self.settings.migration_enabled {
             let mut migration = self.migration.lock().await;
-            note_moves(&mut report, self.drive(&mut *migration).await);
+            let run = self.drive(&mut *migration).await;
+            self.complete(Part::Migration, run.failures.is_empty() && run.stopped.is_none());
+            note_moves(&mut report, run);
+        } else {
+            self.complete(Part::Migration, true);
         }
         self.sweep_uploads(&mut report).await;
         report.failures.extend(self.sweep().await?);
@@ -135,6 +142,7 @@ impl Lifecycle {
         for erased in &swept.found {
             self.edges.stores.hot.append_audit(&erased.audit).await?;
         }
+        self.complete(Part::Erasures, swept.incomplete.is_empty() && swept.failed.is_none());
         let incomplete = swept.incomplete.into_iter().map(|(scope, what)| (scope.to_string(), what));
         let failed = swept.failed.map(|what| ("erasure sweep".to_owned(), what));
         Ok(incomplete.chain(failed).collect())
@@ -300,6 +308,14 @@ impl Lifecycle {
         for (what, why) in failures {
             tracing::error!(what, why, "an erasure is not complete; it is tried again");
             self.failed(format!("{what}: {why}"));
+        }
+    }
+
+    /// Notes that a part of a run has ended, if nothing of it failed.
+    fn complete(&self, part: Part, whole: bool) {
+        if whole {
+            let now_ms = self.clock.now().unix_ms;
+            self.metrics.update_lifecycle(|counts| _ = counts.complete_at_ms.insert(part, now_ms));
         }
     }
 

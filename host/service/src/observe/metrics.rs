@@ -34,8 +34,28 @@ pub struct LifecycleCounts {
     pub failed_runs: u64,
     /// The last run's end, Unix milliseconds.
     pub last_run_at_ms: Option<u64>,
+    /// When each part of a run last ended with nothing that failed, Unix milliseconds.
+    pub complete_at_ms: BTreeMap<Part, u64>,
+    /// Whether the cold store answered when it was last asked.
+    pub cold_up: Option<bool>,
     /// The last error.
     pub last_error: Option<String>,
+}
+
+/// A part of a lifecycle run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Moving what is due.
+    Migration,
+    /// Deleting what is over.
+    Retention,
+    /// Going over erasures again.
+    Erasures,
+}
+
+impl Part {
+    const ALL: [(Self, &str); 3] =
+        [(Self::Migration, "migration"), (Self::Retention, "retention"), (Self::Erasures, "erasures")];
 }
 
 /// The process's metrics.
@@ -155,6 +175,14 @@ fn record_lifecycle(counts: &LifecycleCounts, started_at_ms: u64) {
     // Before the first run the start: an alert on its age must fire when none ever ends.
     let at_ms = counts.last_run_at_ms.unwrap_or(started_at_ms);
     metrics::gauge!("replay_lifecycle_last_run_timestamp_seconds").set(at_ms as f64 / 1_000.0);
+    for (part, name) in Part::ALL {
+        let at_ms = counts.complete_at_ms.get(&part).copied().unwrap_or(started_at_ms);
+        metrics::gauge!("replay_lifecycle_complete_timestamp_seconds", "part" => name)
+            .set(at_ms as f64 / 1_000.0);
+    }
+    if let Some(up) = counts.cold_up {
+        metrics::gauge!("replay_edge_up", "edge" => "cold").set(f64::from(u8::from(up)));
+    }
 }
 
 /// What chains did. Plugins by their names in the config; no project, and no word of a plugin's own.

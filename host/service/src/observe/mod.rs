@@ -11,7 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::{LogFormat, LogLevel};
 
 pub use letter_log::LetterLog;
-pub use metrics::{LifecycleCounts, Metrics, edges};
+pub use metrics::{LifecycleCounts, Metrics, Part, edges};
 pub use readiness::{Check, Readiness, readiness};
 
 /// Starts logging to stderr.

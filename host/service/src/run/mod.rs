@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use replay_core::guards::Guards;
-use replay_core::pipeline::{Action, Input, Limits, Origin, Pipeline, Record, Status, StopCause};
+use replay_core::pipeline::{
+    Action, Input, Limits, Origin, PauseReason, Pipeline, Record, Status, StopCause,
+};
 use replay_ports::{PortError, Source, SourceEvent};
 use tokio::sync::{mpsc, oneshot};
 
@@ -126,7 +128,12 @@ impl Loop {
                     let error =
                         error.filter_map(|edge| edge.last_error.as_ref()).map(|error| error.what.as_str());
                     let error = error.collect::<Vec<_>>().join("; ");
-                    tracing::warn!(partition, why = why.as_str(), error, "intake paused");
+                    // Every end of a service pauses; that is no news.
+                    if why == PauseReason::Draining {
+                        tracing::debug!(partition, "intake ended");
+                    } else {
+                        tracing::warn!(partition, why = why.as_str(), error, "intake paused");
+                    }
                     self.source.pause(partition);
                 }
                 Action::Resume { partition } => {
