@@ -1,157 +1,23 @@
 //! Moves, expiry, erasure and reconciliation on real stores: a fault at every call, two movers at once,
 //! versions, and a store that holds no conditions.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use replay_core::archive::{self, Member, ObjectHeader, object_key};
-use replay_core::identity::{ChunkKey, ProjectId, SessionId, SessionKey};
-use replay_core::lifecycle::{Retention, RetentionPolicy};
-use replay_core::row::{ChunkMeta, ChunkRow, Codec};
-use replay_core::time::DAY_MS;
+use replay_core::identity::SessionKey;
+use replay_core::row::Codec;
 use replay_core::tombstone::EraseScope;
-use replay_core::winner::{ContentHash, Version};
-use replay_embedded::sqlite::{SqliteDeadLetters, SqliteHot, SqliteSettings};
 use replay_ports::{ColdStore, HotStore, Precondition};
-use replay_processor::clock::Clock;
-use replay_processor::lifecycle::{Lifecycle, LifecycleSettings, MoveReport};
-use replay_processor::observe::Metrics;
-use replay_processor::replays::Replays;
-use replay_processor::stores::Kept;
+use replay_processor::lifecycle::{Lifecycle, MoveReport};
 use replay_servers::s3::{S3Cold, S3Settings};
-use replay_tests::records::gzip;
-use replay_tests::s3::{Fate, Proxy, Said, TestBucket};
-use tempfile::TempDir;
-use uuid::Uuid;
+use replay_tests::s3::{Fate, Proxy, Said};
 
+use super::world::{World, chunk, events, long_ago, now_ms, session};
 use super::{buckets, first_bucket, open, settings};
 
 /// Found in no store once its chunk is erased.
 const CANARY: &str = "canary-of-what-was-erased";
-
-/// A hot store of its own over a bucket.
-struct World {
-    hot: Arc<SqliteHot>,
-    letters: Arc<SqliteDeadLetters>,
-    bucket: TestBucket,
-    _dir: TempDir,
-}
-
-impl World {
-    fn over(bucket: TestBucket) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let sqlite = SqliteSettings::default();
-        let hot = Arc::new(SqliteHot::open(&dir.path().join("hot.sqlite"), &sqlite).unwrap());
-        let letters = SqliteDeadLetters::open(&dir.path().join("dead.sqlite"), &sqlite).unwrap();
-        Self { hot, letters: Arc::new(letters), bucket, _dir: dir }
-    }
-
-    /// What a process of its own has.
-    async fn process(&self, url: &str) -> Lifecycle {
-        self.lifecycle(open(url, &self.bucket).await)
-    }
-
-    fn lifecycle(&self, cold: S3Cold) -> Lifecycle {
-        let kept = Kept { hot: self.hot.clone(), cold: Some(Arc::new(cold)), letters: self.letters.clone() };
-        let policy = RetentionPolicy::new(Retention { hot_ms: 30 * DAY_MS, cold_ms: 90 * DAY_MS });
-        let settings = LifecycleSettings {
-            policy,
-            migration_enabled: true,
-            cold_codec: Codec::Gzip,
-            level: 6,
-            batch_size: 7,
-            letter_retention: Duration::from_secs(86_400),
-            tombstone_retention: Duration::from_secs(86_400),
-            max_raw_bytes: 1 << 20,
-        };
-        Lifecycle::new(kept, settings, Clock::start(), Arc::new(Metrics::default()))
-    }
-
-    async fn store(&self, session: &SessionKey, index: u32, received_at_ms: u64, text: &str) {
-        let report = self.hot.insert(&[chunk(session, index, received_at_ms, text)]).await.unwrap();
-        assert_eq!(report.tombstoned, Vec::<usize>::new());
-    }
-
-    /// Every chunk that a reader sees, by its index, in order of play.
-    async fn read(&self, session: &SessionKey) -> BTreeMap<u32, Bytes> {
-        let cold: Arc<dyn ColdStore> = Arc::new(
-            S3Cold::open_read_only(&settings(&self.bucket.raw.url, &self.bucket.name)).await.unwrap(),
-        );
-        let replays = Replays::new(self.hot.clone(), Some(cold), 1 << 20);
-        let mut seen = BTreeMap::new();
-        let take = |meta: &ChunkMeta, data: Bytes| {
-            assert!(seen.insert(meta.key.chunk_index, data).is_none(), "{:?} is there twice", meta.key);
-            Ok(())
-        };
-        replays.read(session, take).await.unwrap();
-        seen
-    }
-
-    async fn assert_reads(&self, session: &SessionKey, texts: &[&str]) {
-        let expected: BTreeMap<u32, Bytes> =
-            (0..).zip(texts.iter().map(|text| Bytes::from(gzip(events(text).as_bytes())))).collect();
-        assert_eq!(self.read(session).await, expected);
-    }
-
-    async fn hot_copies(&self, session: &SessionKey) -> usize {
-        self.hot.copies(session).await.unwrap().len()
-    }
-
-    async fn objects(&self) -> Vec<String> {
-        let direct =
-            S3Cold::open_read_only(&settings(&self.bucket.raw.url, &self.bucket.name)).await.unwrap();
-        direct.list("", None, 1_000).await.unwrap().into_iter().map(|head| head.key).collect()
-    }
-
-    async fn assert_reconciled(&self, lifecycle: &Lifecycle) {
-        let report = lifecycle.reconcile(false, 0).await.unwrap();
-        assert_eq!(report.findings, []);
-    }
-}
-
-fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
-}
-
-/// When what is due was received.
-fn long_ago() -> u64 {
-    now_ms() - 31 * DAY_MS
-}
-
-fn session() -> SessionKey {
-    SessionKey {
-        project_id: ProjectId::new("shop").unwrap(),
-        session_id: SessionId::new(Uuid::new_v4()).unwrap(),
-    }
-}
-
-fn events(text: &str) -> String {
-    format!("[{{\"type\":5,\"text\":\"{text}\"}}]")
-}
-
-fn chunk(session: &SessionKey, index: u32, received_at_ms: u64, text: &str) -> ChunkRow {
-    let data = Bytes::from(gzip(events(text).as_bytes()));
-    let content_hash = ContentHash::of(&data);
-    let key = ChunkKey { timestamp_start_ms: 1_700_000_000_000 + u64::from(index), chunk_index: index };
-    let meta = ChunkMeta {
-        project_id: session.project_id.clone(),
-        session_id: session.session_id,
-        key,
-        timestamp_end_ms: key.timestamp_start_ms,
-        received_at_ms,
-        codec: Codec::Gzip,
-        data_size: events(text).len() as u64,
-        compressed_size: data.len() as u64,
-        event_count: 1,
-        has_full_snapshot: false,
-        version: Version::new(1, 0, content_hash),
-        content_hash,
-    };
-    ChunkRow { meta, data }
-}
 
 fn strip(said: &mut Said) -> Fate {
     if said.method != "GET" {

@@ -7,6 +7,7 @@ mod lifecycle;
 mod parts;
 mod speed;
 mod versions;
+mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
