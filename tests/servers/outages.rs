@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use replay_tests::kafka_broker::Broker;
 use replay_tests::proxy::{Network, Proxy};
 use replay_tests::servers::ProxiedKafka;
 use replay_tests::service::{FAST, Service};
@@ -140,6 +141,31 @@ fn brokers_that_are_cut_off_or_crawl() {
         stage.wait_committed((part + 1) * CHUNKS / 3, PATIENCE, &[&service]);
     }
     check_exports(&service);
+    service.check_balance();
+    let (code, said) = service.stop();
+    assert_eq!(code, Some(0), "{said}\n{}", service.log());
+}
+
+/// A broker that is killed and started again takes no record with it, and the group goes on by itself.
+#[test]
+fn the_broker_is_killed_and_started_again() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let Some(mut broker) = runtime.block_on(Broker::start()) else { return };
+    let Some(stage) = Stage::on(broker.address(), 3) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let mut service = stage.start(dir.path(), &[("shop", 0, &[])], FAST);
+    send(&stage, 0..CHUNKS / 2);
+    stage.wait_committed(CHUNKS / 6, PATIENCE, &[&service]);
+    broker.kill();
+    service.wait_until("what was taken in is settled", |service| {
+        service.metric("replay_records_unsettled", "") == 0.0
+    });
+    assert_eq!(service.get("/livez").0, 200);
+    runtime.block_on(broker.restart());
+    send(&stage, CHUNKS / 2..CHUNKS);
+    stage.wait_committed(CHUNKS, PATIENCE, &[&service]);
+    check_exports(&service);
+    assert!(service.json(&["dead-letter", "list"]).is_empty());
     service.check_balance();
     let (code, said) = service.stop();
     assert_eq!(code, Some(0), "{said}\n{}", service.log());

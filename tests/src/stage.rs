@@ -64,7 +64,12 @@ impl Stage {
     /// A stage with an empty topic of that many partitions and an empty database; `None` where this machine
     /// has no servers.
     pub fn new(partitions: i32) -> Option<Self> {
-        let servers = [address(servers::KAFKA)?, address(servers::CLICKHOUSE)?, address(servers::S3)?];
+        Self::on(address(servers::KAFKA)?, partitions)
+    }
+
+    /// The same on a broker of one's own.
+    pub fn on(kafka: String, partitions: i32) -> Option<Self> {
+        let servers = [kafka, address(servers::CLICKHOUSE)?, address(servers::S3)?];
         let [kafka, clickhouse, s3] = servers.clone();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let name = format!("stage{}", uuid::Uuid::new_v4().simple());

@@ -193,9 +193,10 @@ pub(crate) fn encoding(settings: &Settings) -> Encoding {
 
 /// How long what stays where, by project.
 pub(crate) fn retention_policy(settings: &Settings) -> RetentionPolicy {
+    let day_ms = u64::try_from(settings.replay.migration.day_length.as_millis()).unwrap_or(DAY_MS);
     let of = |tenant: &Tenant| Retention {
-        hot_ms: u64::from(tenant.hot_retention_days) * DAY_MS,
-        cold_ms: u64::from(tenant.cold_retention_days) * DAY_MS,
+        hot_ms: u64::from(tenant.hot_retention_days) * day_ms,
+        cold_ms: u64::from(tenant.cold_retention_days) * day_ms,
     };
     let tenants = &settings.tenants;
     RetentionPolicy {

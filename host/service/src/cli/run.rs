@@ -88,6 +88,9 @@ async fn serve(
         command: "run".to_owned(),
         admin: Some(AdminEndpoint { url: format!("http://{}", admin.local_addr()?), token: token.clone() }),
     })?;
+    if let Some(short) = settings.short_days() {
+        tracing::warn!("{short}");
+    }
     tracing::info!("listening on http://{}", listener.local_addr()?);
     let servers = [
         tokio::spawn(http::serve(listener, Arc::clone(&app), has(Role::Http), closed.clone())),

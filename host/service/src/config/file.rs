@@ -94,6 +94,8 @@ section! {
         hot_retention_days: u32 = count().within(1, 3650).or(30),
         /// Days in the cold store after the first move.
         cold_retention_days: u32 = count().within(1, 36_500).or(90),
+        /// How long a day of retention lasts; shorter to watch a whole life in minutes.
+        day_length: Duration = time().within(SECOND, DAY).or(DAY),
         /// Sessions looked up at a time; each run goes on until nothing is due.
         batch_size: u32 = count().within(1, 10_000).or(100),
         /// Time between two runs.

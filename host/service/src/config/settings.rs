@@ -13,7 +13,7 @@ use super::rules::AWS;
 use super::secret::Secret;
 use super::stores::{ClickHouseFile, Embedded, Kafka, MinioFile};
 use super::tenants::Tenants;
-use super::units::{show_size, show_time};
+use super::units::{DAY, show_size, show_time};
 
 /// Whether this build holds clients for Kafka, ClickHouse and S3.
 const SERVERS_BUILT_IN: bool = cfg!(feature = "servers");
@@ -215,10 +215,22 @@ impl Settings {
             format!("erasure: marks kept {}", show_time(&self.erasure.tombstone_retention)),
         ];
         lines.extend(self.tenant_lines());
+        if let Some(short) = self.short_days() {
+            lines.push(short);
+        }
         if !replay.enabled {
             lines.push("intake: off (`replay.enabled` is false)".into());
         }
         lines
+    }
+
+    /// What to say of days that are none.
+    pub fn short_days(&self) -> Option<String> {
+        let day = self.replay.migration.day_length;
+        (day < DAY).then(|| {
+            let day = show_time(&day);
+            format!("retention: a day lasts {day} (`replay.migration.day_length`): replays are deleted early")
+        })
     }
 
     fn hot_line(&self) -> String {
