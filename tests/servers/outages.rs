@@ -170,3 +170,28 @@ fn the_broker_is_killed_and_started_again() {
     let (code, said) = service.stop();
     assert_eq!(code, Some(0), "{said}\n{}", service.log());
 }
+
+/// Records are taken in while the object store is away from the start; sessions move when it is back.
+#[test]
+fn a_start_while_the_object_store_is_away() {
+    let Some(mut stage) = Stage::new(3) else { return };
+    let s3 = Proxy::start(&stage.s3);
+    stage.s3 = s3.url();
+    let extra = "replay: { idle_timeout: 50ms, flush_interval: 20ms, migration: { interval: 1s } }\n";
+    let dir = tempfile::tempdir().unwrap();
+    let service = stage.prepare(dir.path(), &[("shop", 0, &[])], extra);
+    s3.set(Network::Cut);
+    let mut outage = Outage { clickhouse: Proxy::start(&stage.clickhouse), stage, s3, service, _dir: dir };
+    outage.service.run();
+    assert!(outage.service.log().contains("the cold store is away"), "{}", outage.service.log());
+    send(&outage.stage, 0..CHUNKS);
+    outage.stage.wait_committed(CHUNKS, PATIENCE, &[&outage.service]);
+    outage.s3.set(Network::Open);
+    outage.check();
+    // Opened anew it counts on conditions again, and finds every object.
+    outage.service.kill();
+    outage.service.run();
+    check_exports(&outage.service);
+    let reconciled = &outage.service.json(&["migrate", "reconcile", "--grace", "0s"])[0];
+    assert_eq!(reconciled["found"], 0, "{reconciled}");
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use replay_ports::{ColdStore, ObjectHead, ObjectTag, Precondition, PutOutcome, Result};
+use tokio::sync::OnceCell;
 
 use super::bucket::Bucket;
 use super::key::check_key;
@@ -19,6 +20,8 @@ use super::versions::{is_ours, read_only};
 pub struct S3Cold {
     bucket: Arc<Bucket>,
     mode: Mode,
+    /// Of a store that was opened while it was away: whether its bucket was seen to be there.
+    seen: Arc<OnceCell<()>>,
 }
 
 /// What may be done.
@@ -29,6 +32,8 @@ enum Mode {
     Conditional,
     /// Writes look at their conditions beforehand, and may be overtaken.
     Unconditional,
+    /// The same, because nobody could ask; the bucket is looked for, or made, before the first one.
+    Untried,
 }
 
 impl S3Cold {
@@ -44,20 +49,36 @@ impl S3Cold {
         if mode == Mode::Unconditional {
             warn_of_no_conditions(&bucket.place);
         }
-        Ok(Self { bucket, mode })
+        Ok(Self { bucket, mode, seen: Arc::default() })
+    }
+
+    /// Asks nothing yet, and so counts on no condition of a write until it is opened anew. For a start
+    /// while the store is away.
+    pub async fn open_untried(settings: &S3Settings) -> Result<Self> {
+        let bucket = Arc::new(Bucket::new(settings).await?);
+        Ok(Self { bucket, mode: Mode::Untried, seen: Arc::default() })
     }
 
     /// Opens the store for reading; writes and deletions are `Refused`. Writes nothing.
     pub async fn open_read_only(settings: &S3Settings) -> Result<Self> {
         let bucket = Arc::new(Bucket::new(settings).await?);
         bucket.try_listing().await.map_err(|fault| bucket.error(&fault, "list objects"))?;
-        Ok(Self { bucket, mode: Mode::ReadOnly })
+        Ok(Self { bucket, mode: Mode::ReadOnly, seen: Arc::default() })
+    }
+
+    /// Makes sure that the bucket is there if nobody did. (What asks for a single object is told that
+    /// there is none, which is true of a bucket that is not there.)
+    async fn seen(&self) -> Result<()> {
+        if self.mode == Mode::Untried {
+            self.seen.get_or_try_init(|| self.bucket.ensure()).await?;
+        }
+        Ok(())
     }
 
     fn writable(&self) -> Result<&Arc<Bucket>> {
         match self.mode {
             Mode::ReadOnly => Err(read_only(&self.bucket.place)),
-            Mode::Conditional | Mode::Unconditional => Ok(&self.bucket),
+            Mode::Conditional | Mode::Unconditional | Mode::Untried => Ok(&self.bucket),
         }
     }
 }
@@ -72,6 +93,7 @@ impl ColdStore for S3Cold {
         precondition: Precondition,
     ) -> Result<PutOutcome> {
         let conditional = self.mode == Mode::Conditional;
+        self.seen().await?;
         self.writable()?.put(key, body, metadata, precondition, conditional).await
     }
 
@@ -99,6 +121,7 @@ impl ColdStore for S3Cold {
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<ObjectHead>> {
+        self.seen().await?;
         self.bucket.list(prefix, after, limit).await
     }
 

@@ -42,7 +42,7 @@ pub(super) async fn letters_topic(
     lacking("Kafka")
 }
 
-pub(super) async fn cold(_: &S3) -> Result<Arc<dyn ColdStore>> {
+pub(super) async fn cold(_: &S3, _: Opener) -> Result<Arc<dyn ColdStore>> {
     lacking("S3")
 }
 

@@ -43,7 +43,7 @@ pub(super) async fn open(settings: &Settings, opener: Opener) -> Result<Opened> 
     };
     let cold: Option<Arc<dyn ColdStore>> = match &settings.cold.store {
         config::ColdStore::Dir(dir) => Some(Arc::new(DirCold::open(dir)?)),
-        config::ColdStore::S3(s3) => Some(servers::cold(s3).await?),
+        config::ColdStore::S3(s3) => Some(servers::cold(s3, opener).await?),
         config::ColdStore::None => None,
     };
     let letters = open_letters(settings, opener).await?;

@@ -68,8 +68,15 @@ pub(super) async fn letters_topic(
     Ok(Arc::new(letters))
 }
 
-pub(super) async fn cold(s3: &S3) -> Result<Arc<dyn ColdStore>> {
-    Ok(Arc::new(S3Cold::open(&s3_settings(s3)).await?))
+pub(super) async fn cold(s3: &S3, opener: Opener) -> Result<Arc<dyn ColdStore>> {
+    let s3 = s3_settings(s3);
+    Ok(Arc::new(match S3Cold::open(&s3).await {
+        Err(PortError::Unavailable { what, .. }) if opener == Opener::Service => {
+            tracing::error!(what, "the cold store is away; sessions are moved when it is back");
+            S3Cold::open_untried(&s3).await?
+        }
+        opened => opened?,
+    }))
 }
 
 pub(super) async fn cold_for_reading(s3: &S3) -> Result<Arc<dyn ColdStore>> {
