@@ -44,7 +44,7 @@ impl Sample {
             end: field.end - field.start,
             replacement: if field.kind == Kind::Pixels { Replacement::Blank } else { Replacement::Mask('*') },
         });
-        Self { changes: Changes { edits: edits.collect(), remove_events: Vec::new() }, json }
+        Self { changes: Changes { edits: edits.collect(), ..Changes::default() }, json }
     }
 
     fn walk(&self) -> usize {

@@ -157,6 +157,11 @@ impl Migration {
         }
     }
 
+    /// Goes by another policy from the next session on.
+    pub fn follow(&mut self, policy: RetentionPolicy) {
+        self.settings.policy = policy;
+    }
+
     /// What the run came to so far.
     pub fn report(&self) -> &MigrationReport {
         &self.report

@@ -8,7 +8,8 @@ pub enum Replacement {
     Mask(char),
     /// This text. In a JSON number it counts as a mask.
     Text(String),
-    /// An empty picture; for [`super::Kind::Pixels`], and only for it.
+    /// Nothing, in the place of the whole field, whatever the range: an empty picture, 0 for a number,
+    /// no text for anything else. The field's only edit.
     Blank,
 }
 
@@ -37,6 +38,22 @@ pub struct Changes {
     pub edits: Vec<Edit>,
     /// Positions of events to leave out.
     pub remove_events: Vec<u32>,
+    /// Elements of which nothing but the box is left.
+    pub block_nodes: Vec<u32>,
+    /// What is left out of lists.
+    pub drop_items: Vec<Item>,
+}
+
+/// One thing of a list that the events hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// One position of a mouse, touch or drag move: event, position in the event's list. An event that
+    /// has none left leaves with them.
+    Position(u32, u32),
+    /// The request that the field in this row belongs to.
+    Request(u32),
+    /// The header that the field in this row belongs to.
+    Header(u32),
 }
 
 /// What a plugin says of one chunk.
@@ -100,7 +117,7 @@ pub enum EditFaultKind {
         /// Position of the edit.
         edit: usize,
     },
-    /// A mask character that is none, `blank` for text, or anything but `blank` for pixels.
+    /// A mask character that is none, anything but `blank` for pixels, text for code.
     #[error("edit {edit} is of a kind that its field does not take")]
     WrongReplacement {
         /// Position of the edit.
@@ -117,6 +134,18 @@ pub enum EditFaultKind {
     NotRemovable {
         /// Position of the event.
         event: u32,
+    },
+    /// An element that is not known, so that nobody can tell what is inside; or no element.
+    #[error("node {node} is no known element, and cannot be blocked")]
+    NotBlockable {
+        /// Its id.
+        node: u32,
+    },
+    /// A position or a field that is not there.
+    #[error("item {item} is not there")]
+    NoSuchItem {
+        /// Position of the item.
+        item: usize,
     },
     /// `replace` without the operator's leave.
     #[error("`replace` is not allowed")]

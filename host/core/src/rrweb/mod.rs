@@ -2,8 +2,8 @@
 //!
 //! `scan` reads the events once and finds every field; `elements` remembers which element a node id
 //! means; `batch` shows one sealed batch to a chain of plugins, each of which sees what those before
-//! it left, and checks their answers; `splice` puts what they changed into the original bytes, so that
-//! everything untouched stays as it came.
+//! it left, and checks their answers; `structure` finds what leaves beside text; `splice` puts what they
+//! changed into the original bytes, so that everything untouched stays as it came.
 
 mod batch;
 mod edit;
@@ -12,9 +12,12 @@ mod intern;
 mod kind;
 mod scan;
 mod splice;
+mod structure;
 
-pub use batch::{Batch, ChunkInfo, EditRules, Finished, Redactions, View};
-pub use edit::{Changes, Edit, EditFault, EditFaultKind, Replacement, Verdict};
+pub use batch::{
+    Applied, Batch, ChunkInfo, ChunkTrace, Comparison, EditRules, Fate, Finished, Redactions, Sides, View,
+};
+pub use edit::{Changes, Edit, EditFault, EditFaultKind, Item, Replacement, Verdict};
 pub use elements::{Element, ElementLimits, Elements};
 pub use kind::{Kind, Kinds};
 pub use scan::{ChunkPlace, EventSpan, Field, FocusChange, Scan, ScanError, ScanLimits, Shape, scan};

@@ -2,22 +2,27 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 mod addresses;
+mod blocks;
 mod chains;
+mod comparisons;
 mod faults;
 mod generated;
+mod items;
 mod model;
 mod outline;
 mod pages;
+mod player;
 mod properties;
 mod recordings;
 mod removals;
 mod replacements;
+mod visits;
 
 use replay_core::identity::{ChunkKey, ProjectId, SessionId, SessionKey};
 use replay_core::pipeline::ChunkHead;
 use replay_core::row::Codec;
 use replay_core::rrweb::{
-    Batch, Changes, Edit, EditFaultKind, EditRules, ElementLimits, Elements, Finished, Kind, Kinds,
+    Batch, Changes, Edit, EditFaultKind, EditRules, ElementLimits, Elements, Finished, Item, Kind, Kinds,
     Redactions, Replacement, ScanError, ScanLimits, Verdict,
 };
 
@@ -126,16 +131,36 @@ fn say(text: &str) -> Replacement {
 }
 
 fn change(edits: Vec<Edit>) -> Verdict {
-    Verdict::Change(Changes { edits, remove_events: Vec::new() })
+    Verdict::Change(Changes { edits, ..Changes::default() })
 }
 
 fn remove(events: &[u32]) -> Verdict {
-    Verdict::Change(Changes { edits: Vec::new(), remove_events: events.to_vec() })
+    Verdict::Change(Changes { remove_events: events.to_vec(), ..Changes::default() })
+}
+
+fn block(nodes: &[u32]) -> Verdict {
+    Verdict::Change(Changes { block_nodes: nodes.to_vec(), ..Changes::default() })
+}
+
+fn drop_items(items: &[Item]) -> Verdict {
+    Verdict::Change(Changes { drop_items: items.to_vec(), ..Changes::default() })
+}
+
+/// The elements that a chunk names, and those around them.
+fn nodes(batch: &Batch, chunk: usize) -> Vec<u32> {
+    batch.nodes(chunk).unwrap().as_chunks().0.iter().map(|node| u32::from_le_bytes(*node)).collect()
+}
+
+/// The positions of its moves: event, position, milliseconds.
+fn moves(batch: &Batch, chunk: usize) -> Vec<[u32; 3]> {
+    let bytes = batch.moves(chunk).unwrap();
+    let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap());
+    bytes.chunks(12).map(|row| [number(&row[..4]), number(&row[4..8]), number(&row[8..])]).collect()
 }
 
 /// The first plugin's answer, of which there is one verdict a chunk.
 fn apply(batch: &mut Batch, verdicts: Vec<Verdict>) -> Result<(), EditFaultKind> {
-    batch.apply(0, Kinds::ALL, verdicts, &RULES).map_err(|fault| fault.kind)
+    batch.apply(0, Kinds::ALL, verdicts, &RULES).map(|_| ()).map_err(|fault| fault.kind)
 }
 
 fn events(batch: &Batch, chunk: usize) -> String {

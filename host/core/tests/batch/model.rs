@@ -62,7 +62,8 @@ impl Model {
         let mut removals: Vec<u32> = wishes.removals.iter().map(|at| self.some_event(at)).collect();
         loop {
             let before = batch.events(0).unwrap();
-            let changes = Changes { edits: edits.clone(), remove_events: removals.clone() };
+            let changes =
+                Changes { edits: edits.clone(), remove_events: removals.clone(), ..Changes::default() };
             let Err(fault) = apply(batch, vec![Verdict::Change(changes)]) else { break };
             assert_eq!(batch.events(0).unwrap(), before, "what is refused changes nothing");
             let (K::ForeignOrigin { edit } | K::WrongReplacement { edit }) = fault else {

@@ -5,8 +5,14 @@
 /// Long numbers but for timestamps, and numbers that stand in an array, are `0`: they may be masked or
 /// blanked.
 pub(super) fn outline(json: &str) -> Vec<String> {
-    let mut reader =
-        Reader { rest: json, depth: 0, open: Vec::new(), key: String::new(), events: Vec::new() };
+    let mut reader = Reader {
+        rest: json,
+        depth: 0,
+        open: Vec::new(),
+        key: String::new(),
+        in_payload: false,
+        events: Vec::new(),
+    };
     while reader.token() {}
     assert_eq!((reader.depth, reader.rest), (0, ""));
     reader.events
@@ -36,12 +42,18 @@ pub(super) const KEYS: [&str; 20] = [
     "height",
 ];
 
+/// The events, one, its `data`, and there the payload.
+const PAYLOAD_DEPTH: usize = 4;
+
 struct Reader<'a> {
     rest: &'a str,
     depth: usize,
     /// For each open container whether it is an array.
     open: Vec<bool>,
     key: String,
+    /// Whether inside a custom or plugin event's payload, where no player looks for keys: `content-type`
+    /// may become `type` there.
+    in_payload: bool,
     events: Vec<String>,
 }
 
@@ -51,6 +63,7 @@ impl Reader<'_> {
         if matches!(first, '{' | '[') {
             self.depth += 1;
             self.open.push(first == '[');
+            self.in_payload |= self.depth == PAYLOAD_DEPTH && self.key == "payload";
         }
         let is_in_event = self.depth >= 2;
         if first == '{' && self.depth == 2 {
@@ -68,6 +81,7 @@ impl Reader<'_> {
         if matches!(first, '}' | ']') {
             self.depth -= 1;
             self.open.pop();
+            self.in_payload &= self.depth >= PAYLOAD_DEPTH;
         }
         true
     }
@@ -85,7 +99,7 @@ impl Reader<'_> {
         if is_key {
             self.key = text.to_owned();
         }
-        let is_known = is_key && KEYS.contains(&text);
+        let is_known = is_key && !self.in_payload && KEYS.contains(&text);
         (length, if is_known { format!("\"{text}\"") } else { "\"\"".to_owned() })
     }
 

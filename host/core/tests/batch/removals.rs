@@ -40,7 +40,8 @@ fn any_events_leave_with_their_commas() {
 #[test]
 fn an_event_is_removed_once_and_takes_its_edits_along() {
     let mut b = batch(&chunk(&[true, false]));
-    let both = Changes { edits: vec![mask(row(&b, "t0"), 0, 2)], remove_events: vec![0] };
+    let both =
+        Changes { edits: vec![mask(row(&b, "t0"), 0, 2)], remove_events: vec![0], ..Changes::default() };
     apply(&mut b, vec![Verdict::Change(both)]).unwrap();
     assert_eq!(texts(&b, 0), ["t1"]);
     assert_eq!(rows(&b, 0, Kinds::ALL)[0].event, 1, "numbers stay those of the source");

@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::chunk::{ChunkState, Replaced, Rows};
+use super::leave::{self, Leaving};
 use super::mask::{masked, masked_number, repaired};
 use super::{Batch, EditRules, address, replace};
 use crate::rrweb::edit::{Changes, Edit, EditFault, EditFaultKind, Replacement, Verdict};
 use crate::rrweb::kind::{Kind, Kinds};
 use crate::rrweb::scan::{Field, Scan, Shape, words};
 use crate::rrweb::splice::{Edited, Pieces, emptied};
+use crate::rrweb::structure::Gaps;
 
 /// What a verdict, found good, does to its chunk.
 pub(super) enum Plan {
     Keep,
     Drop(u32),
-    Change { edited: Vec<(u32, Edited)>, removed: BTreeSet<u32> },
+    Change { edited: Vec<(u32, Edited)>, removed: BTreeSet<u32>, gaps: Option<Gaps> },
     Replace { scan: Box<Scan>, replaced: Replaced },
 }
 
@@ -26,6 +28,7 @@ pub(super) struct Call<'a> {
     rules: EditRules,
     /// What the call may still use up.
     edits_left: usize,
+    items_left: usize,
     text_bytes_left: usize,
 }
 
@@ -50,10 +53,12 @@ impl<'a> Call<'a> {
             let kind = EditFaultKind::VerdictCount { got, wanted: shown.len() };
             return Err(EditFault { chunk: 0, kind });
         }
-        let states = shown.iter().filter_map(|&chunk| batch.chunks.get(chunk));
-        let fields: usize = states.map(|state| state.rows(kinds, batch.kinds).len()).sum();
+        let states = || shown.iter().filter_map(|&chunk| batch.chunks.get(chunk));
+        let fields: usize = states().map(|state| state.rows(kinds, batch.kinds).len()).sum();
+        let items: usize = states().map(|state| leave::items_of(state.scan.json.len())).sum();
         let edits_left = fields.saturating_add(rules.extra_edits);
-        Ok(Self { batch, kinds, rules, edits_left, text_bytes_left: rules.max_text_bytes })
+        let items_left = edits_left.saturating_add(items);
+        Ok(Self { batch, kinds, rules, edits_left, items_left, text_bytes_left: rules.max_text_bytes })
     }
 
     /// What `verdict` does to chunk number `chunk`.
@@ -71,39 +76,36 @@ impl<'a> Call<'a> {
     }
 
     fn plan_changes(&mut self, state: &ChunkState, changes: &Changes) -> Result<Plan, EditFaultKind> {
-        let removed = self.check_removals(state, &changes.remove_events)?;
-        self.use_up(&changes.edits)?;
-        let rows = state.rows(self.kinds, self.batch.kinds);
-        let placed = place(&rows, &changes.edits)?;
-        let mut edited = Vec::new();
-        for edits in placed.chunk_by(|a, b| a.row == b.row) {
-            edited.extend(self.plan_field(state, edits)?);
-        }
-        Ok(Plan::Change { edited, removed })
-    }
-
-    fn check_removals(&self, state: &ChunkState, events: &[u32]) -> Result<BTreeSet<u32>, EditFaultKind> {
-        if self.rules.mask_only && !events.is_empty() {
+        let Changes { edits, remove_events, block_nodes, drop_items } = changes;
+        let leaves_something = !(remove_events.is_empty() && block_nodes.is_empty() && drop_items.is_empty());
+        if self.rules.mask_only && leaves_something {
             return Err(EditFaultKind::OnlyMasks);
         }
-        let mut removed = BTreeSet::new();
-        for &event in events {
-            let is_there = !state.removed.contains(&event) && removed.insert(event);
-            if !is_there || !state.is_removable(event) {
-                return Err(EditFaultKind::NotRemovable { event });
-            }
+        self.use_up(edits, block_nodes.len().saturating_add(drop_items.len()))?;
+        let rows = state.rows(self.kinds, self.batch.kinds);
+        let Leaving { removed, gaps, cleared } = leave::plan(state, &self.batch.elements, &rows, changes)?;
+        let placed = place(&rows, edits)?;
+        let mut edited = Vec::new();
+        for edits in placed.chunk_by(|a, b| a.row == b.row) {
+            edited.extend(self.plan_field(state, edits)?.filter(|(row, _)| !cleared.contains(row)));
         }
-        Ok(removed)
+        for row in cleared {
+            let field = state.scan.fields.get(row as usize);
+            edited.extend(field.and_then(|field| Some((row, cleared_field(state, field, row)?))));
+        }
+        Ok(Plan::Change { edited, removed, gaps })
     }
 
-    fn use_up(&mut self, edits: &[Edit]) -> Result<(), EditFaultKind> {
+    fn use_up(&mut self, edits: &[Edit], items: usize) -> Result<(), EditFaultKind> {
         let text_bytes = edits.iter().map(|edit| match &edit.replacement {
             Replacement::Text(text) => text.len(),
             Replacement::Mask(_) | Replacement::Blank => 0,
         });
         let edits_left = self.edits_left.checked_sub(edits.len());
+        let items_left = self.items_left.checked_sub(items);
         let text_bytes_left = self.text_bytes_left.checked_sub(text_bytes.sum());
         self.edits_left = edits_left.ok_or(EditFaultKind::TooMuch)?;
+        self.items_left = items_left.ok_or(EditFaultKind::TooMuch)?;
         self.text_bytes_left = text_bytes_left.ok_or(EditFaultKind::TooMuch)?;
         Ok(())
     }
@@ -117,20 +119,15 @@ impl<'a> Call<'a> {
         let Some(first) = edits.first() else { return Ok(None) };
         let missing = EditFaultKind::NoSuchField { edit: first.at };
         let field = state.scan.fields.get(first.row as usize).ok_or(missing)?;
-        let pieces = match state.edited.get(&first.row) {
-            Some(Edited::Text(pieces)) => pieces.clone(),
-            Some(Edited::Blank { size, .. }) => Pieces::of_source(size),
-            None => {
-                let text = std::str::from_utf8(state.scanned_text(field)).map_err(|_| missing)?;
-                Pieces::of_source(text)
-            }
-        };
-        check_ranges(pieces.text(), field.kind, edits)?;
+        let pieces = pieces(state, field, first.row);
+        let is_cleared = |placed: &Placed<'_>| placed.edit.replacement == Replacement::Blank;
+        let is_cleared = edits.iter().any(is_cleared);
+        check_ranges(pieces.text(), is_cleared, edits)?;
         for edit in edits {
             self.check_replacement(field, edit)?;
         }
-        let edited = if field.kind == Kind::Pixels {
-            blank(state, field, first.row)
+        let edited = if is_cleared {
+            cleared_field(state, field, first.row)
         } else {
             self.plan_text(state, field, &pieces, edits)?.map(Edited::Text)
         };
@@ -140,7 +137,7 @@ impl<'a> Call<'a> {
     fn check_replacement(&self, field: &Field, placed: &Placed<'_>) -> Result<(), EditFaultKind> {
         let is_pixels = field.kind == Kind::Pixels;
         let fits = match &placed.edit.replacement {
-            Replacement::Blank => is_pixels,
+            Replacement::Blank => true,
             Replacement::Mask(mask) => !is_pixels && Replacement::MASKS.contains(mask),
             Replacement::Text(_) => !is_pixels && field.kind != Kind::Code,
         };
@@ -207,6 +204,15 @@ impl Placed<'_> {
     }
 }
 
+/// The present text of a field.
+fn pieces(state: &ChunkState, field: &Field, row: u32) -> Pieces {
+    match state.edited.get(&row) {
+        Some(Edited::Text(pieces)) => pieces.clone(),
+        Some(Edited::Blank { size, .. }) => Pieces::of_source(size),
+        None => Pieces::of_source(std::str::from_utf8(state.scanned_text(field)).unwrap_or_default()),
+    }
+}
+
 /// The edits by field and place.
 fn place<'e>(rows: &Rows, edits: &'e [Edit]) -> Result<Vec<Placed<'e>>, EditFaultKind> {
     let mut placed = Vec::with_capacity(edits.len());
@@ -219,7 +225,8 @@ fn place<'e>(rows: &Rows, edits: &'e [Edit]) -> Result<Vec<Placed<'e>>, EditFaul
 }
 
 /// Ranges of one field, in order. Two insertions at one place overlap: which is first would be chance.
-fn check_ranges(text: &str, kind: Kind, edits: &[Placed<'_>]) -> Result<(), EditFaultKind> {
+/// What is cleared takes no other edit.
+fn check_ranges(text: &str, is_cleared: bool, edits: &[Placed<'_>]) -> Result<(), EditFaultKind> {
     let mut last: Option<Range<usize>> = None;
     for placed in edits {
         let (range, edit) = (placed.range(), placed.at);
@@ -230,7 +237,7 @@ fn check_ranges(text: &str, kind: Kind, edits: &[Placed<'_>]) -> Result<(), Edit
             return Err(EditFaultKind::OffBoundary { edit });
         }
         let overlaps = |last: &Range<usize>| range.start < last.end || range == *last;
-        if last.as_ref().is_some_and(|last| kind == Kind::Pixels || overlaps(last)) {
+        if last.as_ref().is_some_and(|last| is_cleared || overlaps(last)) {
             return Err(EditFaultKind::Overlap { edit });
         }
         last = Some(range);
@@ -254,6 +261,22 @@ fn is_mask(text: &str) -> bool {
     let first = characters.next();
     first.is_some_and(|first| Replacement::MASKS.contains(&first))
         && characters.all(|next| Some(next) == first)
+}
+
+/// A field with nothing in it; `None` if it is so already.
+///
+/// A key of kind `other` is masked: the empty key is one that a player could know.
+fn cleared_field(state: &ChunkState, field: &Field, row: u32) -> Option<Edited> {
+    if field.kind == Kind::Pixels {
+        return blank(state, field, row);
+    }
+    let pieces = pieces(state, field, row);
+    let new = match field.shape {
+        Shape::Number => "0".to_owned(),
+        Shape::Key if field.kind == Kind::Other => masked(pieces.text(), '*'),
+        Shape::String | Shape::Key | Shape::Numbers => String::new(),
+    };
+    pieces.edited(&[(0..pieces.text().len(), new)]).map(Edited::Text)
 }
 
 /// A picture emptied; `None` if it was.

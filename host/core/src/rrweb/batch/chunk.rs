@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Finished, Redactions};
 use crate::json;
 use crate::pipeline::ChunkHead;
+use crate::rrweb::elements::Elements;
 use crate::rrweb::kind::Kinds;
 use crate::rrweb::scan::{Field, Scan, ScanLimits};
 use crate::rrweb::splice::{Edited, Spliced, splice};
+use crate::rrweb::structure::{Gaps, moves};
 
 /// rrweb's event types and incremental sources that matter here.
 const FULL_SNAPSHOT: u8 = 2;
@@ -21,10 +23,14 @@ pub(super) struct ChunkState {
     pub(super) head: ChunkHead,
     pub(super) scan: Scan,
     pub(super) limits: ScanLimits,
+    /// What was known of the session's elements before it.
+    pub(super) before: Elements,
     /// The fields that changed, by row of `scan.fields`.
     pub(super) edited: BTreeMap<u32, Edited>,
     /// Positions of the events that were removed.
     pub(super) removed: BTreeSet<u32>,
+    /// What else leaves the events.
+    pub(super) gaps: Gaps,
     /// Who removed one last.
     pub(super) removed_by: usize,
     pub(super) dropped: Option<Dropped>,
@@ -48,22 +54,39 @@ pub(super) struct Replaced {
 }
 
 impl ChunkState {
-    pub(super) fn new(head: ChunkHead, scan: Scan, limits: ScanLimits) -> Self {
+    pub(super) fn new(head: ChunkHead, scan: Scan, limits: ScanLimits, before: Elements) -> Self {
         Self {
             head,
             scan,
             limits,
+            before,
             edited: BTreeMap::new(),
             removed: BTreeSet::new(),
+            gaps: Gaps::default(),
             removed_by: 0,
             dropped: None,
             replaced: None,
         }
     }
 
-    /// Whether edits and removals left every field as the scan found it.
+    /// Whether answers left every field as the scan found it.
     pub(super) fn is_as_scanned(&self) -> bool {
-        self.edited.is_empty() && self.removed.is_empty()
+        self.edited.is_empty() && self.is_whole()
+    }
+
+    /// Whether nothing was left out.
+    pub(super) fn is_whole(&self) -> bool {
+        self.removed.is_empty() && self.gaps.is_empty()
+    }
+
+    /// Whether a field is still there.
+    pub(super) fn has(&self, field: &Field) -> bool {
+        !self.removed.contains(&field.event) && !self.gaps.hides(field.raw_start)
+    }
+
+    /// The positions of its moves that are left.
+    pub(super) fn moves(&self) -> Vec<[u32; 3]> {
+        moves(&self.scan, &self.gaps, &self.removed, self.head.key.timestamp_start_ms)
     }
 
     /// The scanned text of a field.
@@ -83,7 +106,7 @@ impl ChunkState {
 
     /// The bytes as they are now.
     pub(super) fn spliced(&self) -> Spliced {
-        splice(&self.scan, &self.edited, &self.removed)
+        splice(&self.scan, &self.edited, &self.removed, &self.gaps)
     }
 
     /// Whether playback can miss event number `event`; no for one that is not there.
@@ -94,10 +117,10 @@ impl ChunkState {
     /// The fields of `kinds` that are left.
     pub(super) fn rows(&self, kinds: Kinds, scanned: Kinds) -> Rows {
         let all = self.scan.fields.len();
-        if self.removed.is_empty() && kinds.bits() & scanned.bits() == scanned.bits() {
+        if self.is_whole() && kinds.bits() & scanned.bits() == scanned.bits() {
             return Rows::All(u32::try_from(all).unwrap_or(u32::MAX));
         }
-        let shown = |field: &Field| kinds.contains(field.kind) && !self.removed.contains(&field.event);
+        let shown = |field: &Field| kinds.contains(field.kind) && self.has(field);
         let rows = (0u32..).zip(&self.scan.fields).filter(|(_, field)| shown(field));
         Rows::Some(rows.map(|(row, _)| row).collect())
     }
@@ -126,7 +149,7 @@ impl ChunkState {
         };
         for row in self.edited.keys() {
             let Some(field) = self.scan.fields.get(*row as usize) else { continue };
-            if self.removed.contains(&field.event) {
+            if !self.has(field) {
                 continue;
             }
             if let Some(count) = redactions.fields.get_mut(field.kind as usize) {
@@ -240,7 +263,7 @@ mod tests {
         };
         let events = vec![EventSpan { start: 1, end: 24, event_type: Some(5), source: None }];
         let scan = Scan { json, events, fields: vec![field], text: b"secret\n".to_vec(), ..Scan::default() };
-        let mut chunk = ChunkState::new(head, scan, limits);
+        let mut chunk = ChunkState::new(head, scan, limits, Elements::default());
         let pieces = Pieces::of_source("secret").edited(&[(0..6, "*".to_owned())]).unwrap();
         chunk.edited.insert(0, Edited::Text(pieces));
         assert_eq!(chunk.finish(), Finished::Failed);

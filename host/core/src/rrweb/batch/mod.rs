@@ -4,17 +4,24 @@
 mod address;
 mod check;
 mod chunk;
+mod leave;
 mod mask;
 mod replace;
+mod trace;
 mod view;
+
+use std::collections::BTreeSet;
 
 use super::edit::{EditFault, Verdict};
 use super::elements::{Element, Elements};
 use super::kind::{Kind, Kinds};
-use super::scan::{ChunkPlace, ScanError, ScanLimits, scan};
+use super::scan::{ChunkPlace, Field, ScanError, ScanLimits, scan};
+use super::splice::Edited;
+use super::structure::{Gaps, nodes};
 use crate::pipeline::ChunkHead;
 use check::{Call, Plan};
 use chunk::{ChunkState, Dropped};
+pub use trace::{ChunkTrace, Comparison, Fate, Sides};
 
 /// What plugins may do, and how much of it.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +30,8 @@ pub struct EditRules {
     pub allow_replace: bool,
     /// Whether nothing but masks and blanks is allowed (`policy: mask_only`).
     pub mask_only: bool,
-    /// Edits of a call beyond one a field.
+    /// Edits of a call beyond one a field; and, beyond one for so many bytes of events, elements that are
+    /// blocked and items that are dropped.
     pub extra_edits: usize,
     /// Bytes of replacement text of a call.
     pub max_text_bytes: usize,
@@ -40,11 +48,13 @@ pub struct ChunkInfo {
     pub session_id: String,
     /// Restarts at 0 on every page load.
     pub chunk_index: u32,
+    /// Counts the page loads that the batch saw: node ids are a page's.
+    pub page: u32,
     /// First event, Unix milliseconds.
     pub timestamp_start_ms: u64,
     /// Last event, Unix milliseconds.
     pub timestamp_end_ms: u64,
-    /// Events in the chunk.
+    /// Events that are left in the chunk.
     pub event_count: u32,
     /// Whether one is a full snapshot.
     pub has_full_snapshot: bool,
@@ -83,6 +93,23 @@ pub struct Redactions {
     /// Source bytes masked, replaced or removed: for the winner rule.
     pub bytes: u64,
     /// Fields changed, by kind.
+    pub fields: [u32; Kind::ALL.len()],
+    /// Events removed.
+    pub events_removed: u32,
+}
+
+/// What one plugin's answer did, once it was found good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Chunks that it left as they were.
+    pub kept: u32,
+    /// Chunks in which it changed fields or removed events.
+    pub changed: u32,
+    /// Chunks that it dropped.
+    pub dropped: u32,
+    /// Chunks whose events it replaced.
+    pub replaced: u32,
+    /// Fields changed by edits, by kind.
     pub fields: [u32; Kind::ALL.len()],
     /// Events removed.
     pub events_removed: u32,
@@ -135,8 +162,13 @@ impl Batch {
         let place =
             ChunkPlace { chunk_index: head.key.chunk_index, timestamp_start_ms: head.key.timestamp_start_ms };
         let scan = scan(json, place, self.kinds, &mut self.elements, limits);
-        let scan = scan.inspect_err(|_| self.elements = known)?;
-        self.chunks.push(ChunkState::new(head.clone(), scan, *limits));
+        match scan {
+            Ok(scan) => self.chunks.push(ChunkState::new(head.clone(), scan, *limits, known)),
+            Err(error) => {
+                self.elements = known;
+                return Err(error);
+            }
+        }
         Ok(())
     }
 
@@ -169,6 +201,7 @@ impl Batch {
             project_id: head.session.project_id.as_str().to_owned(),
             session_id: head.session.session_id.to_string(),
             chunk_index: head.key.chunk_index,
+            page: state.scan.page,
             timestamp_start_ms: head.key.timestamp_start_ms,
             timestamp_end_ms: head.timestamp_end_ms,
             event_count: state.event_count(),
@@ -188,6 +221,20 @@ impl Batch {
         let left = state.scan.focus.iter().filter(|change| !state.removed.contains(&change.event));
         let rows = left.map(|change| [change.event, change.node, u32::from(change.focused)]);
         Some(rows.flatten().flat_map(u32::to_le_bytes).collect())
+    }
+
+    /// Where mouse, touch and drag went, three little-endian u32 a position: event, position in its list,
+    /// milliseconds since the chunk's start.
+    pub fn moves(&self, chunk: usize) -> Option<Vec<u8>> {
+        Some(self.chunks.get(chunk)?.moves().into_iter().flatten().flat_map(u32::to_le_bytes).collect())
+    }
+
+    /// The elements that the chunk's events name, and all those around them at the time: one little-endian
+    /// u32 each, ascending.
+    pub fn nodes(&self, chunk: usize) -> Option<Vec<u8>> {
+        let state = self.chunks.get(chunk)?;
+        let nodes = nodes(&state.scan, &state.gaps, &state.removed, &state.before, &self.elements);
+        Some(nodes.into_iter().flat_map(u32::to_le_bytes).collect())
     }
 
     /// What is known of an element of the chunk's page.
@@ -210,7 +257,7 @@ impl Batch {
         kinds: Kinds,
         verdicts: Vec<Verdict>,
         rules: &EditRules,
-    ) -> Result<(), EditFault> {
+    ) -> Result<Applied, EditFault> {
         let shown: Vec<usize> = (0..self.chunks.len()).filter(|&chunk| !self.is_dropped(chunk)).collect();
         let mut call = Call::new(self, kinds, *rules, &shown, verdicts.len())?;
         let mut plans = Vec::with_capacity(shown.len());
@@ -218,10 +265,16 @@ impl Batch {
             let plan = call.plan(chunk, verdict).map_err(|kind| EditFault { chunk, kind })?;
             plans.push(plan);
         }
+        let mut applied = Applied::default();
         for (chunk, plan) in shown.into_iter().zip(plans) {
-            self.carry_out(plugin, chunk, plan);
+            self.carry_out(plugin, chunk, plan, &mut applied);
         }
-        Ok(())
+        Ok(applied)
+    }
+
+    /// What was changed in each chunk so far, for a comparison.
+    pub fn traces(&self) -> Vec<ChunkTrace> {
+        self.chunks.iter().map(ChunkTrace::of).collect()
     }
 
     /// What the chain made of each chunk, and what is known of the session's elements now.
@@ -236,23 +289,32 @@ impl Batch {
         (self.chunks.into_iter().map(ChunkState::finish).collect(), self.elements)
     }
 
-    fn carry_out(&mut self, plugin: usize, chunk: usize, plan: Plan) {
+    fn carry_out(&mut self, plugin: usize, chunk: usize, plan: Plan, applied: &mut Applied) {
         let Some(state) = self.chunks.get_mut(chunk) else { return };
         match plan {
-            Plan::Keep => {}
-            Plan::Drop(reason) => state.dropped = Some(Dropped { reason, plugin }),
-            Plan::Change { edited, removed } => {
+            Plan::Keep => applied.kept += 1,
+            Plan::Drop(reason) => {
+                applied.dropped += 1;
+                state.dropped = Some(Dropped { reason, plugin });
+            }
+            Plan::Change { edited, removed, gaps } => {
+                applied.count_changes(state, &edited, &removed, gaps.as_ref());
                 state.edited.extend(edited);
                 if !removed.is_empty() {
                     state.removed.extend(removed);
                     state.removed_by = plugin;
                 }
+                if let Some(gaps) = gaps {
+                    state.gaps = gaps;
+                }
             }
             Plan::Replace { scan, replaced } => {
+                applied.replaced += 1;
                 state.scan = *scan;
                 state.replaced = Some(replaced);
                 state.edited.clear();
                 state.removed.clear();
+                state.gaps = Gaps::default();
                 state.removed_by = plugin;
             }
         }
@@ -267,5 +329,32 @@ impl Batch {
         let own = state.own_page_url();
         let url = own.or_else(|| before.find_map(ChunkState::last_url)).or(state.scan.page_url.as_deref());
         url.map(str::to_owned)
+    }
+}
+
+impl Applied {
+    /// Counts the changes of a chunk; a field that goes as a whole is not stored, so not counted.
+    fn count_changes(
+        &mut self,
+        state: &ChunkState,
+        edited: &[(u32, Edited)],
+        removed: &BTreeSet<u32>,
+        gaps: Option<&Gaps>,
+    ) {
+        if edited.is_empty() && removed.is_empty() && gaps.is_none() {
+            self.kept += 1;
+            return;
+        }
+        self.changed += 1;
+        self.events_removed += u32::try_from(removed.len()).unwrap_or(u32::MAX);
+        let fields = edited.iter().filter_map(|(row, _)| state.scan.fields.get(*row as usize));
+        let stays = |field: &&Field| {
+            !removed.contains(&field.event) && gaps.is_none_or(|gaps| !gaps.hides(field.raw_start))
+        };
+        for field in fields.filter(stays) {
+            if let Some(count) = self.fields.get_mut(field.kind as usize) {
+                *count += 1;
+            }
+        }
     }
 }

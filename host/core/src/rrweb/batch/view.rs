@@ -1,5 +1,7 @@
 //! A chunk's fields in the flat form that plugins get.
 
+use std::collections::BTreeSet;
+
 use super::View;
 use super::chunk::{ChunkState, Rows};
 use crate::rrweb::kind::Kinds;
@@ -45,10 +47,16 @@ fn push_row(index: &mut Vec<u8>, field: &Field, page: u32, start: u32, end: u32)
     index.extend_from_slice(&row);
 }
 
-/// The names; one that is an edited key reads as that key does now, wherever else it stands: a name
-/// must not say what a plugin before took out.
+/// The names; one that is an edited key reads as that key does now, wherever else it stands, and one that
+/// no field has any more is empty: a name must not say what a plugin before took out.
 fn names(chunk: &ChunkState) -> Vec<String> {
     let mut names = chunk.scan.names.clone();
+    if !chunk.is_whole() {
+        let left = chunk.scan.fields.iter().filter(|field| chunk.has(field));
+        let used: BTreeSet<usize> = left.map(|field| field.name as usize).collect();
+        let unused = (0..).zip(&mut names).filter(|(row, _)| !used.contains(row));
+        unused.for_each(|(_, name)| name.clear());
+    }
     for (&row, edited) in &chunk.edited {
         let Some(field) = chunk.scan.fields.get(row as usize) else { continue };
         if field.shape != Shape::Key {

@@ -5,7 +5,7 @@ mod page;
 mod table;
 
 pub(super) use page::Page;
-pub(super) use table::{Attributes, NodeFact};
+pub(super) use table::{Attributes, NodeFact, Table};
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -83,6 +83,12 @@ impl Elements {
             tag: self.tags.text(u32::from(known.tag)).to_owned(),
             attributes: known.attributes.as_deref().map(Attributes::read).unwrap_or_default(),
         })
+    }
+
+    /// Whether `node` is known, and is something else: a text, a document.
+    pub(super) fn is_no_element(&self, page: u32, node: u32) -> bool {
+        let table = self.pages.get(&page).map(Page::nodes);
+        table.and_then(|table| table.get(node)).is_some_and(|known| known.tag == 0)
     }
 
     /// About how many bytes it takes.

@@ -29,6 +29,8 @@ pub(in crate::rrweb) struct NodeFact {
 pub(in crate::rrweb) struct Table {
     blocks: Arc<BTreeMap<u32, Arc<[NodeFact; BLOCK]>>>,
     attribute_bytes: usize,
+    /// Whether there was no room for some node.
+    is_incomplete: bool,
 }
 
 const BLOCK_BYTES: usize = BLOCK * size_of::<NodeFact>() + 32;
@@ -36,6 +38,11 @@ const BLOCK_BYTES: usize = BLOCK * size_of::<NodeFact>() + 32;
 impl Table {
     pub(in crate::rrweb) fn bytes(&self) -> usize {
         self.blocks.len() * BLOCK_BYTES + self.attribute_bytes
+    }
+
+    /// Whether there may be nodes that are not in it though it was told of them.
+    pub(in crate::rrweb) fn is_incomplete(&self) -> bool {
+        self.is_incomplete
     }
 
     pub(in crate::rrweb) fn get(&self, node: u32) -> Option<&NodeFact> {
@@ -50,6 +57,7 @@ impl Table {
 
     /// A new snapshot: whatever it does not show is gone.
     pub(in crate::rrweb) fn clear(&mut self) {
+        self.is_incomplete = false;
         for block in Arc::make_mut(&mut self.blocks).values_mut() {
             Arc::make_mut(block).iter_mut().for_each(|fact| fact.is_gone = true);
         }
@@ -86,6 +94,7 @@ impl Table {
             let number = first / BLOCK as u32;
             if !self.blocks.contains_key(&number) {
                 if room < BLOCK_BYTES {
+                    self.is_incomplete = true;
                     nodes.next();
                     continue;
                 }
@@ -102,6 +111,7 @@ impl Table {
                 self.attribute_bytes -= before;
                 room = room.saturating_add(before);
                 // Better nothing than what was true of another node.
+                self.is_incomplete |= bytes > room;
                 *place = if bytes <= room { fact } else { NodeFact::default() };
                 let kept = place.attributes.as_ref().map_or(0, |bytes| bytes.len());
                 self.attribute_bytes += kept;

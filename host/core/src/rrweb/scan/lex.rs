@@ -4,11 +4,11 @@
 
 /// A string that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Quoted {
+pub(in crate::rrweb) struct Quoted {
     /// Place of the closing quote.
-    pub(super) end: usize,
+    pub(in crate::rrweb) end: usize,
     /// Whether there is a backslash in it.
-    pub(super) escaped: bool,
+    pub(in crate::rrweb) escaped: bool,
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -18,7 +18,7 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 ///
 /// Most strings are short, so eight bytes at a time at first, which costs no call.
 #[inline(always)]
-pub(super) fn string(json: &[u8], at: usize) -> Option<Quoted> {
+pub(in crate::rrweb) fn string(json: &[u8], at: usize) -> Option<Quoted> {
     let mut here = at;
     for _ in 0..4 {
         let Some(chunk) = json.get(here..).and_then(|rest| rest.first_chunk::<8>()) else { break };
@@ -64,7 +64,7 @@ fn escaped_string(json: &[u8], mut at: usize) -> Option<Quoted> {
 
 /// The first place from `at` on that is no whitespace.
 #[inline(always)]
-pub(super) fn gap(json: &[u8], mut at: usize) -> usize {
+pub(in crate::rrweb) fn gap(json: &[u8], mut at: usize) -> usize {
     while matches!(json.get(at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
         at += 1;
     }
@@ -81,7 +81,7 @@ pub(super) fn scalar(json: &[u8], mut at: usize) -> usize {
 }
 
 /// One past the value that begins at `at`.
-pub(super) fn value(json: &[u8], at: usize) -> Option<usize> {
+pub(in crate::rrweb) fn value(json: &[u8], at: usize) -> Option<usize> {
     match json.get(at)? {
         b'"' => Some(string(json, at + 1)?.end + 1),
         b'{' | b'[' => container(json, at),
@@ -121,7 +121,7 @@ pub(super) fn numbers(json: &[u8], at: usize) -> Option<usize> {
 }
 
 /// A whole number of at most `u32::MAX`.
-pub(super) fn whole(number: &[u8]) -> Option<u32> {
+pub(in crate::rrweb) fn whole(number: &[u8]) -> Option<u32> {
     if number.is_empty() || number.len() > 9 || !number.iter().all(u8::is_ascii_digit) {
         // `2.0` and `2e0` are whole numbers too.
         let value: f64 = std::str::from_utf8(number).ok()?.parse().ok()?;

@@ -7,7 +7,7 @@ mod attributes;
 pub(super) mod decoded;
 mod head;
 mod known;
-mod lex;
+pub(super) mod lex;
 mod nodes;
 mod output;
 mod packed;

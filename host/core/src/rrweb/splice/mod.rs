@@ -12,6 +12,7 @@ pub(super) use pieces::Pieces;
 pub(super) use pixels::emptied;
 
 use super::scan::{Field, Scan};
+use super::structure::Gaps;
 
 /// What plugins made of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,12 +47,18 @@ pub(super) struct Spliced {
     pub(super) redacted_bytes: u64,
 }
 
-/// Puts the edited fields, by row of `scan.fields`, into the events, and leaves out those removed.
-pub(super) fn splice(scan: &Scan, edited: &BTreeMap<u32, Edited>, removed: &BTreeSet<u32>) -> Spliced {
+/// Puts the edited fields, by row of `scan.fields`, into the events, and leaves out the events removed and
+/// what `gaps` has.
+pub(super) fn splice(
+    scan: &Scan,
+    edited: &BTreeMap<u32, Edited>,
+    removed: &BTreeSet<u32>,
+    gaps: &Gaps,
+) -> Spliced {
     let mut out = Vec::with_capacity(scan.json.len() + scan.json.len() / 16);
     let mut redacted_bytes = 0;
     let mut at = 0;
-    for (range, patch) in patches(scan, edited, removed) {
+    for (range, patch) in patches(scan, edited, removed, gaps) {
         // Only inside a range that was just left out as a whole.
         if range.start < at {
             continue;
@@ -74,7 +81,7 @@ pub(super) fn splice(scan: &Scan, edited: &BTreeMap<u32, Edited>, removed: &BTre
 }
 
 enum Patch<'a> {
-    /// An event left out; so many of the bytes are the gap beside it and count for nothing.
+    /// An event, or a member of a list, left out; so many of the bytes are the gap beside it and count for nothing.
     Cut {
         between: usize,
     },
@@ -86,8 +93,16 @@ fn patches<'a>(
     scan: &'a Scan,
     edited: &'a BTreeMap<u32, Edited>,
     removed: &BTreeSet<u32>,
+    gaps: &Gaps,
 ) -> Vec<(Range<usize>, Patch<'a>)> {
-    let mut patches = cuts(scan, removed);
+    let mut patches = Vec::new();
+    if !removed.is_empty() {
+        let events: Vec<_> = scan.events.iter().map(|event| event.start..event.end).collect();
+        cuts(&events, |event| u32::try_from(event).is_ok_and(|event| removed.contains(&event)), &mut patches);
+    }
+    for (members, gone) in gaps.lists() {
+        cuts(members, |member| gone.contains(&member), &mut patches);
+    }
     for (&row, edited) in edited {
         let Some(field) = scan.fields.get(row as usize) else { continue };
         if !removed.contains(&field.event) {
@@ -95,26 +110,23 @@ fn patches<'a>(
             patches.push((raw, Patch::Field(field, edited)));
         }
     }
-    // Stable, and an event begins before its fields.
+    // Stable, and what is left out begins before what is in it.
     patches.sort_by_key(|(range, _)| range.start);
     patches
 }
 
-/// Each removed event with one comma: the one before it, or, as long as none was kept, the one after.
-fn cuts<'a>(scan: &Scan, removed: &BTreeSet<u32>) -> Vec<(Range<usize>, Patch<'a>)> {
-    let mut cuts = Vec::with_capacity(removed.len());
-    if removed.is_empty() {
-        return cuts;
-    }
+/// Each of `members` that is gone with one comma: the one before it, or, as long as none was kept, the one
+/// after.
+fn cuts(members: &[Range<u32>], is_gone: impl Fn(usize) -> bool, cuts: &mut Vec<(Range<usize>, Patch<'_>)>) {
     let mut kept_any = false;
-    for (i, event) in scan.events.iter().enumerate() {
-        if !u32::try_from(i).is_ok_and(|event| removed.contains(&event)) {
+    for (i, member) in members.iter().enumerate() {
+        if !is_gone(i) {
             kept_any = true;
             continue;
         }
-        let (start, end) = (event.start as usize, event.end as usize);
-        let before = i.checked_sub(1).and_then(|i| scan.events.get(i));
-        let cut = match (kept_any, before, scan.events.get(i + 1)) {
+        let (start, end) = (member.start as usize, member.end as usize);
+        let before = i.checked_sub(1).and_then(|i| members.get(i));
+        let cut = match (kept_any, before, members.get(i + 1)) {
             (true, Some(before), _) => before.end as usize..end,
             (_, _, Some(after)) => start..after.start as usize,
             (_, _, None) => start..end,
@@ -122,5 +134,4 @@ fn cuts<'a>(scan: &Scan, removed: &BTreeSet<u32>) -> Vec<(Range<usize>, Patch<'a
         let between = cut.len().saturating_sub(end.saturating_sub(start));
         cuts.push((cut, Patch::Cut { between }));
     }
-    cuts
 }
