@@ -71,6 +71,14 @@ impl Source for Linked<'_> {
         self.0.focus(0).unwrap()
     }
 
+    fn moves(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn nodes(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
     fn events(&self) -> Vec<u8> {
         Vec::new()
     }
@@ -87,6 +95,7 @@ fn main() {
         // The long-lived instance beside a fresh one.
         concurrency: 2,
         limits: Limits { compile_time: Duration::from_secs(600), ..Limits::default() },
+        script_limits: Limits::of_scripts(),
         max_loaded_bytes: 256 << 20,
         compiler: PathBuf::new(),
     };

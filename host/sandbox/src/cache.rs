@@ -1,5 +1,6 @@
-//! Compiled plugins on disk: `<key>.cwasm` is the code, `<key>.json` its hash and manifest under a hash
-//! of their own. Files are written beside and renamed; what does not fit together is compiled again.
+//! Compiled plugins on disk: `<key>.cwasm` is the code, `<key>.json` says whose it is, its hash and its
+//! manifest, under a hash of its own. Files are written beside and renamed; what does not fit together, or
+//! is another plugin's, is said in the log and compiled again.
 //!
 //! Both hold their tenant's config. What a process used last and uses no more goes at once; what nobody
 //! used for a day goes when the cache is swept. Another process may still use that: what it has mapped
@@ -20,13 +21,14 @@ use wasmtime::component::Component;
 
 use crate::failure::{LoadError, SandboxError};
 use crate::inspect::{hex, sha256_hex};
-use crate::limits::Limits;
+use crate::limits::{Class, Limits, Settings};
 use crate::manifest::Manifest;
 use crate::prepare::Compiled;
+use crate::trusted::Distrust;
 use crate::{engine, trusted, wit};
 
 /// Moves on when what a cached plugin holds, or how it was tried out, changes.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 /// A half-written file of a process that died is removed after this long.
 const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
 /// A plugin that nobody loaded for this long is nobody's, for all that a sweep can know.
@@ -46,6 +48,8 @@ pub(crate) struct Key(String);
 /// What is known of the code.
 #[derive(Serialize, Deserialize)]
 struct Note {
+    /// The key that it was compiled for: a pair of files that was put under another is refused.
+    key: String,
     code_sha256: String,
     code_bytes: usize,
     snapshotted: bool,
@@ -62,14 +66,15 @@ pub(crate) struct Cached {
 
 pub(crate) struct Cache {
     dir: PathBuf,
-    /// What every key begins with: engine, interface, limits.
-    common: Sha256,
+    /// What every key of a class begins with: engine, interface, limits.
+    compiled: Sha256,
+    script: Sha256,
     written: AtomicU64,
 }
 
 impl Cache {
     /// Makes the directory if it is not there; refuses one that others can look into.
-    pub(crate) fn open(dir: &Path, engine: &Engine, limits: &Limits) -> Result<Self, SandboxError> {
+    pub(crate) fn open(dir: &Path, engine: &Engine, settings: &Settings) -> Result<Self, SandboxError> {
         let unusable = |reason: String| SandboxError::CacheDir { path: dir.to_owned(), reason };
         fs::DirBuilder::new()
             .recursive(true)
@@ -86,19 +91,16 @@ impl Cache {
             ));
         }
         remove_leftovers(dir);
-        let mut common = Sha256::new();
-        engine::digest_compatibility(engine, &mut common);
-        for part in [FORMAT, wit::VERSION, &limits.memory_bytes.to_string(), &limits.stack_bytes.to_string()]
-        {
-            common.update(part);
-            common.update([0]);
-        }
-        Ok(Self { dir: dir.to_owned(), common, written: AtomicU64::new(0) })
+        let [compiled, script] = Class::ALL.map(|class| beginning(engine, class, settings.limits_of(class)));
+        Ok(Self { dir: dir.to_owned(), compiled, script, written: AtomicU64::new(0) })
     }
 
     /// `sha256` is the component's.
-    pub(crate) fn key(&self, sha256: &str, config_json: &str) -> Key {
-        let mut digest = self.common.clone();
+    pub(crate) fn key(&self, class: Class, sha256: &str, config_json: &str) -> Key {
+        let mut digest = match class {
+            Class::Compiled => self.compiled.clone(),
+            Class::Script => self.script.clone(),
+        };
         digest.update(sha256);
         digest.update(Sha256::digest(config_json));
         Key(hex(&digest.finalize()))
@@ -106,20 +108,36 @@ impl Cache {
 
     /// The plugin, if it is there and whole. Whatever is wrong with it, it is to be compiled again.
     pub(crate) fn find(&self, engine: &Engine, key: &Key) -> Option<Cached> {
-        let note = read_note(&self.path(key, "json"))?;
-        let component = trusted::load(engine, &self.path(key, "cwasm"), &note.code_sha256).ok()?;
+        self.read(engine, key).unwrap_or_else(|why| {
+            tracing::warn!(key = key.0, %why, "a compiled plugin in the cache is refused, and compiled again");
+            None
+        })
+    }
+
+    fn read(&self, engine: &Engine, key: &Key) -> Result<Option<Cached>, Distrust> {
+        let path = self.path(key, "json");
+        // The note is written last, and removed first.
+        if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+            return Ok(None);
+        }
+        let note = read_note(&path)?;
+        if note.key != key.0 {
+            return Err(Distrust::Another);
+        }
+        let component = trusted::load(engine, &self.path(key, "cwasm"), &note.code_sha256)?;
         EXTENSIONS.iter().for_each(|extension| mark_used(&self.path(key, extension)));
-        Some(Cached {
+        Ok(Some(Cached {
             component,
             manifest: note.manifest,
             snapshotted: note.snapshotted,
             code_bytes: note.code_bytes,
-        })
+        }))
     }
 
     pub(crate) fn store(&self, key: &Key, compiled: &Compiled) -> Result<(), LoadError> {
         let failed = |error: std::io::Error| LoadError::Cache(error.to_string());
         let note = Note {
+            key: key.0.clone(),
             code_sha256: sha256_hex(&compiled.code),
             code_bytes: compiled.code.len(),
             snapshotted: compiled.snapshotted,
@@ -166,14 +184,27 @@ impl Cache {
     }
 }
 
-fn read_note(path: &Path) -> Option<Note> {
-    let mut text = String::new();
-    trusted::open_private(path).ok()?.take(MAX_NOTE_BYTES).read_to_string(&mut text).ok()?;
-    let (hash, json) = text.split_once('\n')?;
-    if sha256_hex(json.as_bytes()) != hash {
-        return None;
+/// What decides whether code that was compiled before can run now.
+fn beginning(engine: &Engine, class: Class, limits: &Limits) -> Sha256 {
+    let mut digest = Sha256::new();
+    engine::digest_compatibility(engine, &mut digest);
+    let (memory_bytes, stack_bytes) = (limits.memory_bytes.to_string(), limits.stack_bytes.to_string());
+    for part in [FORMAT, wit::VERSION, class.as_str(), &memory_bytes, &stack_bytes] {
+        digest.update(part);
+        digest.update([0]);
     }
-    serde_json::from_str(json).ok()
+    digest
+}
+
+fn read_note(path: &Path) -> Result<Note, Distrust> {
+    let mut text = String::new();
+    let read = trusted::open_private(path)?.take(MAX_NOTE_BYTES).read_to_string(&mut text);
+    read.map_err(|_| Distrust::Unreadable)?;
+    let (hash, json) = text.split_once('\n').ok_or(Distrust::Changed)?;
+    if sha256_hex(json.as_bytes()) != hash {
+        return Err(Distrust::Changed);
+    }
+    serde_json::from_str(json).map_err(|_| Distrust::Changed)
 }
 
 /// Removes the plugins of a cache that nobody loaded for a day, for a process that has none. There may be

@@ -1,6 +1,7 @@
 //! The process in which plugins are made ready, from both sides. A thread can be neither stopped nor
 //! capped, and the snapshotter may panic; a process has limits of its own and can be killed.
 
+use std::cell::RefCell;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,10 +12,11 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
+use crate::checks::Passed;
 use crate::failure::{LoadError, Stage};
 use crate::job::{self, Job, Reply};
-use crate::limits::Limits;
-use crate::prepare::{Compiled, compile_in_process};
+use crate::limits::{Class, Limits};
+use crate::prepare::{Compiled, compile_telling};
 
 /// The argument by which an executable becomes the child.
 const COMMAND: &str = "compile-plugin";
@@ -29,14 +31,18 @@ pub fn compile_child() -> ExitCode {
     let Ok((job, component)) = job::read::<Job>(std::io::stdin().lock()) else {
         return ExitCode::FAILURE;
     };
+    let passed = RefCell::default();
     let result = match limit_this_process(&job.limits) {
         Ok(()) => {
-            let made = AssertUnwindSafe(|| compile_in_process(&component, &job.config_json, &job.limits));
+            let limits = &job.limits;
+            let made = AssertUnwindSafe(|| {
+                compile_telling(&component, job.class, &job.config_json, limits, &passed)
+            });
             catch_unwind(made).unwrap_or_else(|_| Err(Stage::Compile.refuse(gave_up(&job.limits))))
         }
         Err(error) => Err(LoadError::Compiler(format!("limits cannot be set: {error}"))),
     };
-    let (reply, code) = Reply::new(result);
+    let (reply, code) = Reply::new(passed.into_inner(), result);
     match job::write(std::io::stdout().lock(), &reply, &code) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
@@ -60,13 +66,38 @@ fn limit_this_process(limits: &Limits) -> rustix::io::Result<()> {
     Ok(())
 }
 
-/// Makes a component ready in a process of its own, `compiler`, and waits for it.
+/// Makes a component ready in a process of its own, `compiler`, and waits for it. Which checks it passed
+/// is not known of a process that did not answer.
 pub(crate) fn compile(
     compiler: &Path,
     component: Vec<u8>,
+    class: Class,
     config_json: &str,
     limits: &Limits,
-) -> Result<Compiled, LoadError> {
+) -> (Vec<Passed>, Result<Compiled, LoadError>) {
+    let (status, reply) = match answer_of(compiler, component, class, config_json, limits) {
+        Ok(answered) => answered,
+        Err(error) => return (Vec::new(), Err(error)),
+    };
+    match reply {
+        Some((mut reply, code)) if status.success() => {
+            (std::mem::take(&mut reply.passed), reply.into_result(code))
+        }
+        Some(_) | None => (Vec::new(), Err(Stage::Compile.refuse(explain(status, limits)))),
+    }
+}
+
+/// A reply, and the code that follows it.
+type Replied = (Reply, Vec<u8>);
+
+/// How the process ended, and its reply if it gave one.
+fn answer_of(
+    compiler: &Path,
+    component: Vec<u8>,
+    class: Class,
+    config_json: &str,
+    limits: &Limits,
+) -> Result<(ExitStatus, Option<Replied>), LoadError> {
     let mut child = Command::new(compiler)
         .arg(COMMAND)
         .env_clear()
@@ -77,26 +108,18 @@ pub(crate) fn compile(
         .spawn()
         .map(Killed)
         .map_err(|error| LoadError::Compiler(format!("{} cannot be run: {error}", compiler.display())))?;
-    let job = Job { config_json: config_json.to_owned(), limits: limits.clone() };
+    let job = Job { config_json: config_json.to_owned(), class, limits: limits.clone() };
     let reply = converse(&mut child.0, job, component, limits);
     if reply.is_none() {
         // Too late, or it closed its end: in either case it has no more to say.
         let _ = child.0.kill();
     }
     let status = child.0.wait().map_err(|error| LoadError::Compiler(error.to_string()))?;
-    match reply.flatten() {
-        Some((reply, code)) if status.success() => reply.into_result(code),
-        Some(_) | None => Err(Stage::Compile.refuse(explain(status, limits))),
-    }
+    Ok((status, reply.flatten()))
 }
 
 /// The child's reply; `Some(None)` if it ended without one, `None` if it did not end.
-fn converse(
-    child: &mut Child,
-    job: Job,
-    component: Vec<u8>,
-    limits: &Limits,
-) -> Option<Option<(Reply, Vec<u8>)>> {
+fn converse(child: &mut Child, job: Job, component: Vec<u8>, limits: &Limits) -> Option<Option<Replied>> {
     let (mut stdin, stdout) = (child.stdin.take()?, child.stdout.take()?);
     let max_bytes = limits.compile_memory_bytes;
     let (sender, receiver) = mpsc::channel();

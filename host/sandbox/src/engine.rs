@@ -9,10 +9,11 @@ use wasmtime::{
     WasmBacktraceDetails,
 };
 
-use crate::limits::Limits;
+use crate::limits::{Limits, Settings};
 
-/// Core instances of a component: its module, and those that the component tooling adds.
-const CORE_INSTANCES: u32 = 12;
+/// Core instances of a component: its module, those that the component tooling adds, and for Python each
+/// of its libraries.
+const CORE_INSTANCES: u32 = 64;
 /// Memories of a component.
 const MEMORIES: u32 = 2;
 /// Tables of a component.
@@ -23,8 +24,9 @@ const TABLE_ELEMENTS: usize = 100_000;
 const INSTANCE_BYTES: usize = 1 << 20;
 
 /// For the service: instances in a pool of `concurrency`, started copy-on-write.
-pub(crate) fn pooled(limits: &Limits, concurrency: usize) -> wasmtime::Result<Engine> {
-    let instances = u32::try_from(concurrency.max(1)).unwrap_or(u32::MAX);
+pub(crate) fn pooled(settings: &Settings) -> wasmtime::Result<Engine> {
+    let limits = &settings.limits;
+    let instances = u32::try_from(settings.concurrency.max(1)).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(CORE_INSTANCES))
@@ -35,10 +37,12 @@ pub(crate) fn pooled(limits: &Limits, concurrency: usize) -> wasmtime::Result<En
         .max_tables_per_component(TABLES)
         .max_core_instance_size(INSTANCE_BYTES)
         .max_component_instance_size(INSTANCE_BYTES)
-        .max_memory_size(limits.memory_bytes)
+        .max_memory_size(limits.memory_bytes.max(settings.script_limits.memory_bytes))
         .table_elements(TABLE_ELEMENTS)
         // Memory goes back to zero by being given back to the kernel: no page of one tenant stays in a
-        // slot that another gets (wasmtime#14357 is about the scan that would keep some).
+        // slot that another gets. The scan for written pages (wasmtime#14357) asks for those that are
+        // present: it would pass over one that is swapped out, and over one that the kernel is moving just
+        // then (compaction, NUMA balancing), so that to be without swap is not enough.
         .linear_memory_keep_resident(0)
         .table_keep_resident(0)
         .pagemap_scan(Enabled::No);

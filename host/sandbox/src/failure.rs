@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::Class;
+
 /// What a call used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -106,13 +108,16 @@ pub enum LoadError {
     },
     /// The file is over the limit.
     #[error(
-        "the component has {bytes} bytes, {max_bytes} are allowed; build it for size, or raise the limit"
+        "the component has {bytes} bytes, {max_bytes} are allowed; build it for size, or raise the limit{}",
+        if *class == Class::Compiled { "; if it is JavaScript or Python, say `class: script`" } else { "" }
     )]
     TooLarge {
         /// Its size.
         bytes: u64,
         /// What is allowed.
         max_bytes: usize,
+        /// What it was loaded as.
+        class: Class,
     },
     /// Another file than the one that was meant.
     #[error("the component's sha256 is {got}, the config says {wanted}")]

@@ -3,11 +3,17 @@
 
 use sha2::{Digest, Sha256};
 use wasmparser::{
-    ComponentExternalKind, ComponentTypeRef, Encoding, Parser, Payload, TypeBounds, Validator, WasmFeatures,
+    ComponentExternalKind, ComponentTypeRef, Encoding, KnownCustom, Parser, Payload, ProducersSectionReader,
+    TypeBounds, Validator, WasmFeatures,
 };
 
 use crate::failure::{LoadError, Stage};
+use crate::limits::Class;
 use crate::wit;
+
+/// Names of languages and tools by which an interpreter's component is known: componentize-js writes the first
+/// two, componentize-py the others.
+const INTERPRETERS: [&str; 4] = ["JavaScript", "ComponentizeJS", "Python", "component-init-transform"];
 
 /// What a component is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,10 +24,30 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// Version of the interface.
     pub interface: String,
+    /// Whether it holds an interpreter with a script: JavaScript or Python.
+    pub is_script: bool,
     /// Of the file, hexadecimal.
     pub sha256: String,
     /// Of the file.
     pub bytes: usize,
+}
+
+impl Inspection {
+    /// What it is to be loaded as.
+    pub fn class(&self) -> Class {
+        if self.is_script { Class::Script } else { Class::Compiled }
+    }
+
+    /// Refuses a script that is not loaded as one: the bounds of a compiled plugin are not for it.
+    pub(crate) fn check_class(&self, class: Class) -> Result<(), LoadError> {
+        if self.is_script && class != Class::Script {
+            return Err(Stage::Interface.refuse(
+                "it is JavaScript or Python, which takes more memory and time than compiled code; say \
+                 `class: script` beside its name if it may",
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// Looks at a component; refuses what [`crate::Sandbox::load`] would refuse without running it.
@@ -32,7 +58,7 @@ pub fn inspect(component: &[u8]) -> Result<Inspection, LoadError> {
     }
     let mut imports = Vec::new();
     let mut exports = Vec::new();
-    let mut depth = 0_usize;
+    let (mut depth, mut is_script) = (0_usize, false);
     for payload in Parser::new(0).parse_all(component) {
         match payload.map_err(|error| broken(&error))? {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => return Err(core_module()),
@@ -55,6 +81,11 @@ pub fn inspect(component: &[u8]) -> Result<Inspection, LoadError> {
                     exports.push((export.name.name.to_owned(), export.kind));
                 }
             }
+            Payload::CustomSection(section) if depth == 0 => {
+                if let KnownCustom::Producers(producers) = section.as_known() {
+                    is_script |= names_an_interpreter(producers);
+                }
+            }
             _ => {}
         }
     }
@@ -64,6 +95,7 @@ pub fn inspect(component: &[u8]) -> Result<Inspection, LoadError> {
         imports,
         exports: exports.into_iter().map(|(name, _)| name).collect(),
         interface: wit::VERSION.to_owned(),
+        is_script,
         sha256: sha256_hex(component),
         bytes: component.len(),
     })
@@ -83,6 +115,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// Whether the tools that made a component are those that wrap an interpreter.
+fn names_an_interpreter(producers: ProducersSectionReader<'_>) -> bool {
+    let values = producers.into_iter().flatten().flat_map(|field| field.values.into_iter().flatten());
+    values.into_iter().any(|value| INTERPRETERS.contains(&value.name))
+}
+
 fn features() -> WasmFeatures {
     WasmFeatures::WASM2
         | WasmFeatures::TAIL_CALL
@@ -93,21 +131,42 @@ fn features() -> WasmFeatures {
 }
 
 fn check_import(name: &str, what: &ComponentTypeRef) -> Result<(), LoadError> {
+    let version = name.strip_prefix(wit::CHUNKS_UNVERSIONED).and_then(|rest| rest.strip_prefix('@'));
     let message = match (name, what) {
-        (wit::CHUNKS, ComponentTypeRef::Instance(_)) | ("log", ComponentTypeRef::Func(_)) => return Ok(()),
+        (_, ComponentTypeRef::Instance(_)) if version.is_some_and(is_spoken) => return Ok(()),
+        ("log", ComponentTypeRef::Func(_)) => return Ok(()),
         (name, _) if name.starts_with("wasi:") => format!(
             "it imports {}, and plugins get no WASI; build Rust for wasm32-unknown-unknown, JavaScript with \
              all features disabled, Python with stubbed WASI",
             quotable(name)
         ),
-        (name, _) if name.split('@').next() == Some(wit::CHUNKS_UNVERSIONED) => format!(
-            "it imports {}, and this service speaks version {}; build it with that version of the interface",
+        (name, _) if version.is_some_and(|version| version.starts_with("0.")) => format!(
+            "it imports {}: it was built for the interface before that was final; build it again against {}",
+            quotable(name),
+            wit::VERSION
+        ),
+        (name, _) if version.is_some() => format!(
+            "it imports {}, and this service speaks version {}; build it against that version of the \
+             interface, or update the service",
             quotable(name),
             wit::VERSION
         ),
         (name, _) => format!("it imports {}; a plugin gets {} and `log` only", quotable(name), wit::CHUNKS),
     };
     Err(Stage::Interface.refuse(message))
+}
+
+/// Whether what was built for `version` of the interface runs here: the one spoken, or one before it with
+/// the same first number, since later ones only add to it.
+fn is_spoken(version: &str) -> bool {
+    let numbers = |version: &str| -> Option<[u32; 3]> {
+        let numbers: Option<Vec<u32>> = version.split('.').map(|number| number.parse().ok()).collect();
+        numbers?.try_into().ok()
+    };
+    match (numbers(version), numbers(wit::VERSION)) {
+        (Some(asked), Some(spoken)) => asked[0] == spoken[0] && asked <= spoken,
+        _ => false,
+    }
 }
 
 fn check_exports(exports: &[(String, ComponentExternalKind)]) -> Result<(), LoadError> {
@@ -141,4 +200,18 @@ fn broken(error: &wasmparser::BinaryReaderError) -> LoadError {
         "the file is damaged or uses WebAssembly that is not supported, at byte {}; build it again",
         error.offset()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_spoken_with_all_before_it_that_begin_alike() {
+        assert!(is_spoken(wit::VERSION));
+        for other in ["0.1.0", "0.9.9", "1.0.1", "1.1.0", "2.0.0", "1.0", "1.0.0.0", "1.0.0-rc", "", "+1.0.0"]
+        {
+            assert!(!is_spoken(other), "{other}");
+        }
+    }
 }

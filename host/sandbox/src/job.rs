@@ -5,8 +5,9 @@ use std::io::{Read, Write};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::checks::Passed;
 use crate::failure::{LoadError, Stage};
-use crate::limits::Limits;
+use crate::limits::{Class, Limits};
 use crate::manifest::Manifest;
 use crate::prepare::Compiled;
 
@@ -17,37 +18,45 @@ const MAX_HEAD_BYTES: u32 = 16 << 20;
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Job {
     pub(crate) config_json: String,
+    pub(crate) class: Class,
     pub(crate) limits: Limits,
 }
 
 /// What came of it; the code follows, if there is any.
 #[derive(Serialize, Deserialize)]
-pub(crate) enum Reply {
+pub(crate) struct Reply {
+    pub(crate) passed: Vec<Passed>,
+    outcome: Outcome,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Outcome {
     Ready { manifest: Manifest, snapshotted: bool },
     Refused { stage: Stage, message: String },
 }
 
 impl Reply {
     /// With the bytes that follow.
-    pub(crate) fn new(result: Result<Compiled, LoadError>) -> (Self, Vec<u8>) {
-        match result {
-            Ok(Compiled { manifest, snapshotted, code }) => (Self::Ready { manifest, snapshotted }, code),
-            Err(LoadError::Refused { stage, message }) => (Self::Refused { stage, message }, Vec::new()),
+    pub(crate) fn new(passed: Vec<Passed>, result: Result<Compiled, LoadError>) -> (Self, Vec<u8>) {
+        let (outcome, code) = match result {
+            Ok(Compiled { manifest, snapshotted, code }) => (Outcome::Ready { manifest, snapshotted }, code),
+            Err(LoadError::Refused { stage, message }) => (Outcome::Refused { stage, message }, Vec::new()),
             Err(
                 error @ (LoadError::Unreadable { .. }
                 | LoadError::TooLarge { .. }
                 | LoadError::Digest { .. }
                 | LoadError::Compiler(_)
                 | LoadError::Cache(_)),
-            ) => (Self::Refused { stage: Stage::Compile, message: error.to_string() }, Vec::new()),
-        }
+            ) => (Outcome::Refused { stage: Stage::Compile, message: error.to_string() }, Vec::new()),
+        };
+        (Self { passed, outcome }, code)
     }
 
     /// `code` are the bytes that followed.
     pub(crate) fn into_result(self, code: Vec<u8>) -> Result<Compiled, LoadError> {
-        match self {
-            Self::Ready { manifest, snapshotted } => Ok(Compiled { manifest, snapshotted, code }),
-            Self::Refused { stage, message } => Err(LoadError::Refused { stage, message }),
+        match self.outcome {
+            Outcome::Ready { manifest, snapshotted } => Ok(Compiled { manifest, snapshotted, code }),
+            Outcome::Refused { stage, message } => Err(LoadError::Refused { stage, message }),
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod cache;
 mod call;
+mod checks;
 mod child;
 mod engine;
 mod failure;
@@ -29,10 +30,11 @@ mod verify;
 mod wit;
 
 pub use cache::sweep_unused;
+pub use checks::{Check, Passed, Verification};
 pub use child::compile_child;
 pub use failure::{FailureKind, LoadError, PluginFailure, SandboxError, Stage, Usage};
 pub use inspect::{Inspection, inspect, sha256_hex};
-pub use limits::{Limits, Settings};
+pub use limits::{Class, Limits, Settings};
 pub use manifest::Manifest;
 pub use prepare::{Compiled, compile_in_process};
 #[cfg(feature = "measure")]

@@ -5,6 +5,31 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// What a plugin is made of: it decides what it may cost and how it starts. The operator's word, since what
+/// costs more is theirs to allow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Class {
+    /// Compiled to WebAssembly: Rust and the like. Starts from a snapshot of its memory.
+    #[default]
+    Compiled,
+    /// A script with its interpreter: JavaScript, Python. Configured for each batch, as no snapshot can be
+    /// taken of it.
+    Script,
+}
+
+impl Class {
+    /// Each of them.
+    pub const ALL: [Self; 2] = [Self::Compiled, Self::Script];
+
+    /// The name in configs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Compiled => "compiled",
+            Self::Script => "script",
+        }
+    }
+}
+
 /// The bounds of one plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
@@ -14,7 +39,7 @@ pub struct Limits {
     pub time_per_mib: Duration,
     /// Memories and tables of an instance, summed.
     pub memory_bytes: usize,
-    /// Calls of `info`, `fields`, `focus` and `events` a chunk.
+    /// Calls of getters a chunk, `element` aside.
     pub getter_calls: u32,
     /// Stack of WebAssembly frames. The calling thread needs about 256 KiB beyond it.
     pub stack_bytes: usize,
@@ -51,6 +76,18 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Those of [`Class::Script`] unless somebody says otherwise: an interpreter is larger and slower.
+    pub fn of_scripts() -> Self {
+        Self {
+            time_per_batch: Duration::from_millis(250),
+            time_per_mib: Duration::from_millis(100),
+            memory_bytes: 128 << 20,
+            component_bytes: 64 << 20,
+            compile_time: Duration::from_secs(60),
+            ..Self::default()
+        }
+    }
+
     /// The wall clock of a call on `text_bytes` of text.
     pub(crate) fn process_time(&self, text_bytes: usize) -> Duration {
         let per_mib_nanos = self.time_per_mib.as_nanos();
@@ -67,12 +104,24 @@ pub struct Settings {
     pub cache_dir: PathBuf,
     /// Calls at a time; further ones wait.
     pub concurrency: usize,
-    /// The bounds of each plugin.
+    /// The bounds of each compiled plugin.
     pub limits: Limits,
+    /// The bounds of each script. One stack serves both: `limits.stack_bytes`.
+    pub script_limits: Limits,
     /// Compiled code that is kept mapped; the least recently used goes first.
     pub max_loaded_bytes: usize,
     /// The executable that is run as `<compiler> compile-plugin`; see [`crate::compile_child`].
     pub compiler: PathBuf,
+}
+
+impl Settings {
+    /// The bounds of a plugin of that class.
+    pub fn limits_of(&self, class: Class) -> &Limits {
+        match class {
+            Class::Compiled => &self.limits,
+            Class::Script => &self.script_limits,
+        }
+    }
 }
 
 #[cfg(test)]

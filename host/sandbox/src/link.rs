@@ -27,6 +27,12 @@ fn add_chunks(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     chunks.func_wrap("[method]chunk.focus", |mut store: Store<'_>, (chunk,): (Handle,)| {
         answer(&mut store, |shown| shown.focus(chunk.rep()))
     })?;
+    chunks.func_wrap("[method]chunk.moves", |mut store: Store<'_>, (chunk,): (Handle,)| {
+        answer(&mut store, |shown| shown.moves(chunk.rep()))
+    })?;
+    chunks.func_wrap("[method]chunk.nodes", |mut store: Store<'_>, (chunk,): (Handle,)| {
+        answer(&mut store, |shown| shown.nodes(chunk.rep()))
+    })?;
     chunks.func_wrap("[method]chunk.events", |mut store: Store<'_>, (chunk,): (Handle,)| {
         answer(&mut store, |shown| shown.events(chunk.rep()))
     })?;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use replay_core::rrweb::{Batch, Verdict};
 use wasmtime::Engine;
@@ -11,9 +12,10 @@ use wasmtime::component::Linker;
 
 use crate::cache::{Cache, Key};
 use crate::call::{Guest, Linked, StartFailure, show};
+use crate::checks::{Check, Passed, Verification};
 use crate::failure::{FailureKind, LoadError, PluginFailure, SandboxError, Usage};
 use crate::inspect::{inspect, sha256_hex};
-use crate::limits::Settings;
+use crate::limits::{Class, Limits, Settings};
 use crate::loaded::{Loaded, Program};
 use crate::manifest::Manifest;
 use crate::permits::Permits;
@@ -30,6 +32,7 @@ const COMPILERS: usize = 2;
 #[derive(Clone)]
 pub struct Sandbox {
     inner: Arc<Inner>,
+    class: Class,
 }
 
 struct Inner {
@@ -55,6 +58,7 @@ pub struct Plugin {
 
 struct Identity {
     key: Key,
+    class: Class,
     component: PathBuf,
     sha256: String,
     config_json: String,
@@ -81,16 +85,22 @@ impl Sandbox {
     /// Starts the engine and its clock, and opens the cache.
     pub fn new(settings: Settings) -> Result<Self, SandboxError> {
         let failed = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
-        let engine = engine::pooled(&settings.limits, settings.concurrency).map_err(failed)?;
+        let engine = engine::pooled(&settings).map_err(failed)?;
         let linker = link::linker(&engine).map_err(failed)?;
         let ticker = Ticker::start(&engine).map_err(SandboxError::Thread)?;
-        let cache = Cache::open(&settings.cache_dir, &engine, &settings.limits)?;
+        let cache = Cache::open(&settings.cache_dir, &engine, &settings)?;
         let loaded = Loaded::new(settings.max_loaded_bytes);
         let calls = Permits::new(settings.concurrency);
         let compilers = Permits::new(COMPILERS);
         let known = Mutex::default();
         let inner = Inner { settings, engine, linker, ticker, cache, loaded, known, calls, compilers };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), class: Class::default() })
+    }
+
+    /// The same sandbox, which loads plugins as of this class; else they are [`Class::Compiled`].
+    #[must_use]
+    pub fn of_class(&self, class: Class) -> Self {
+        Self { inner: Arc::clone(&self.inner), class }
     }
 
     /// Reads the component, checks that it is the one meant, and makes it ready with its config: out of
@@ -111,12 +121,33 @@ impl Sandbox {
         self.load_by(Compiler::ThisProcess, component, sha256, config_json)
     }
 
-    /// Removes what is kept of a plugin with this config, on disk too. A handle to it that is still called
+    /// Makes a component ready as [`Self::load`] does, says which checks it passed, and keeps nothing.
+    pub fn verify(&self, component: &Path, config_json: &str) -> Verification {
+        let (inner, class) = (&self.inner, self.class);
+        let first = inner.read_any(class, component).and_then(|bytes| Ok((inspect(&bytes)?, bytes)));
+        let (inspection, bytes) = match first {
+            Ok(first) => first,
+            Err(error) => return Verification { passed: Vec::new(), result: Err(error) },
+        };
+        let (compiler, limits) = (&inner.settings.compiler, inner.settings.limits_of(class));
+        let _turn = inner.compilers.take();
+        let (mut passed, result) = child::compile(compiler, bytes, class, config_json, limits);
+        if passed.is_empty() {
+            let note = format!("gosight:replay {}, {} bytes", inspection.interface, inspection.bytes);
+            passed.push(Passed { check: Check::Imports, note });
+        }
+        Verification { passed, result: result.map(|compiled| compiled.manifest) }
+    }
+
+    /// Removes what is kept of a plugin with this config, of any class, on disk too. A handle to it that is still called
     /// makes it anew.
     pub fn forget(&self, sha256: &str, config_json: &str) -> Result<(), LoadError> {
-        let key = self.inner.cache.key(&sha256.to_ascii_lowercase(), config_json);
-        self.inner.loaded.remove(&key);
-        self.inner.cache.forget(&key).map_err(|error| LoadError::Cache(error.to_string()))
+        for class in Class::ALL {
+            let key = self.inner.cache.key(class, &sha256.to_ascii_lowercase(), config_json);
+            self.inner.loaded.remove(&key);
+            self.inner.cache.forget(&key).map_err(|error| LoadError::Cache(error.to_string()))?;
+        }
+        Ok(())
     }
 
     /// Keeps of all plugins only these, each a component's sha256 with a config: what this process loaded
@@ -124,8 +155,10 @@ impl Sandbox {
     /// mapped, and stays so. How many were removed.
     pub fn retain<'a>(&self, used: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<usize, LoadError> {
         let inner = &self.inner;
-        let key = |(sha256, config): (&str, &str)| inner.cache.key(&sha256.to_ascii_lowercase(), config);
-        let used: HashSet<Key> = used.into_iter().map(key).collect();
+        let keys = |(sha256, config): (&str, &str)| {
+            Class::ALL.map(|class| inner.cache.key(class, &sha256.to_ascii_lowercase(), config))
+        };
+        let used: HashSet<Key> = used.into_iter().flat_map(keys).collect();
         let mut known = inner.known.lock().unwrap_or_else(PoisonError::into_inner);
         let gone: Vec<Key> = known.difference(&used).cloned().collect();
         for key in &gone {
@@ -148,14 +181,15 @@ impl Sandbox {
         config_json: &str,
     ) -> Result<Plugin, LoadError> {
         let sha256 = sha256.to_ascii_lowercase();
-        let key = self.inner.cache.key(&sha256, config_json);
-        let bytes = self.inner.read(component, &sha256)?;
+        let (class, key) = (self.class, self.inner.cache.key(self.class, &sha256, config_json));
+        let bytes = self.inner.read(class, component, &sha256)?;
         let program = match self.inner.program(&key) {
             Some(program) => program,
-            None => self.inner.make(&key, compiler, bytes, config_json)?,
+            None => self.inner.make(&key, class, compiler, bytes, config_json)?,
         };
         let identity = Identity {
             key,
+            class,
             component: component.to_owned(),
             sha256,
             config_json: config_json.to_owned(),
@@ -167,23 +201,29 @@ impl Sandbox {
 
 impl Inner {
     /// The component's bytes, if they are those that are meant.
-    fn read(&self, path: &Path, sha256: &str) -> Result<Vec<u8>, LoadError> {
+    fn read(&self, class: Class, path: &Path, sha256: &str) -> Result<Vec<u8>, LoadError> {
+        let component = self.read_any(class, path)?;
+        let got = sha256_hex(&component);
+        if got != sha256 {
+            return Err(LoadError::Digest { got, wanted: sha256.to_owned() });
+        }
+        Ok(component)
+    }
+
+    /// The bytes of a file that is no larger than a component may be.
+    fn read_any(&self, class: Class, path: &Path) -> Result<Vec<u8>, LoadError> {
         let unreadable = |error| LoadError::Unreadable { path: path.to_owned(), error };
-        let max_bytes = self.settings.limits.component_bytes;
+        let max_bytes = self.settings.limits_of(class).component_bytes;
         let file = std::fs::File::open(path).map_err(unreadable)?;
         let bytes = file.metadata().map_err(unreadable)?.len();
         if bytes > max_bytes as u64 {
-            return Err(LoadError::TooLarge { bytes, max_bytes });
+            return Err(LoadError::TooLarge { bytes, max_bytes, class });
         }
         let mut component = Vec::new();
         // It may grow while it is read.
         file.take(max_bytes as u64 + 1).read_to_end(&mut component).map_err(unreadable)?;
         if component.len() > max_bytes {
-            return Err(LoadError::TooLarge { bytes: component.len() as u64, max_bytes });
-        }
-        let got = sha256_hex(&component);
-        if got != sha256 {
-            return Err(LoadError::Digest { got, wanted: sha256.to_owned() });
+            return Err(LoadError::TooLarge { bytes: component.len() as u64, max_bytes, class });
         }
         Ok(component)
     }
@@ -209,13 +249,14 @@ impl Inner {
     fn make(
         &self,
         key: &Key,
+        class: Class,
         compiler: Compiler,
         component: Vec<u8>,
         config_json: &str,
     ) -> Result<Arc<Program>, LoadError> {
         // What can be said without a process is said at once.
-        inspect(&component)?;
-        let limits = &self.settings.limits;
+        inspect(&component)?.check_class(class)?;
+        let limits = self.settings.limits_of(class);
         {
             let _turn = self.compilers.take();
             // Whoever had the turn before may have made this very one.
@@ -223,8 +264,10 @@ impl Inner {
                 return Ok(program);
             }
             let compiled: Compiled = match compiler {
-                Compiler::Child => child::compile(&self.settings.compiler, component, config_json, limits)?,
-                Compiler::ThisProcess => compile_in_process(&component, config_json, limits)?,
+                Compiler::Child => {
+                    child::compile(&self.settings.compiler, component, class, config_json, limits).1?
+                }
+                Compiler::ThisProcess => compile_in_process(&component, class, config_json, limits)?,
             };
             self.cache.store(key, &compiled)?;
         }
@@ -273,18 +316,16 @@ impl Plugin {
         let Some(program) = self.program() else {
             return (Err(failure(FailureKind::Load, None, Usage::default())), Vec::new());
         };
-        let limits = &inner.settings.limits;
-        let mut time = limits.process_time(chunks.text_bytes());
-        if !program.snapshotted {
-            time = time.saturating_add(limits.configure_time);
-        }
+        let limits = self.limits();
+        let time = limits.process_time(chunks.text_bytes());
+        let start_time = if program.snapshotted { time } else { limits.configure_time };
         let _place = inner.calls.take();
         let _time_passes = inner.ticker.run();
-        let mut guest = match Guest::start(&program.linked, limits, time, keep_log) {
+        let mut guest = match Guest::start(&program.linked, limits, start_time, keep_log) {
             Ok(guest) => guest,
             Err(StartFailure { kind, usage }) => return (Err(failure(kind, None, usage)), Vec::new()),
         };
-        let said = self.configure_if_needed(&program, &mut guest).and_then(|()| {
+        let said = self.configure_if_needed(&program, &mut guest, time).and_then(|()| {
             let said = guest.process(show(Arc::clone(chunks), &program.manifest, limits))?;
             said.map_err(|code| FailureKind::Error { code: program.manifest.error_code(&code) })
         });
@@ -296,15 +337,30 @@ impl Plugin {
         (result, guest.store.data_mut().log.take_lines())
     }
 
-    /// One that could not be snapshotted is configured for each batch; it said yes to this config before.
-    fn configure_if_needed(&self, program: &Program, guest: &mut Guest) -> Result<(), FailureKind> {
+    /// The wall clock of a call on so much text; a machine that keeps it waiting extends it once.
+    pub fn time_allowed(&self, text_bytes: usize) -> Duration {
+        self.limits().process_time(text_bytes)
+    }
+
+    /// One that could not be snapshotted is configured for each batch, in the time that is for that; it said
+    /// yes to this config before. Then it may run for `time`.
+    fn configure_if_needed(
+        &self,
+        program: &Program,
+        guest: &mut Guest,
+        time: Duration,
+    ) -> Result<(), FailureKind> {
         if program.snapshotted {
             return Ok(());
         }
-        match guest.configure(&self.identity.config_json)? {
-            Ok(_) => Ok(()),
-            Err(_) => Err(FailureKind::Load),
-        }
+        guest.configure(&self.identity.config_json)?.map_err(|_| FailureKind::Load)?;
+        guest.allow(time);
+        Ok(())
+    }
+
+    /// Its bounds.
+    fn limits(&self) -> &Limits {
+        self.sandbox.inner.settings.limits_of(self.identity.class)
     }
 
     /// Mapped, from the cache, or made anew from the component's file.
@@ -313,8 +369,8 @@ impl Plugin {
         if let Some(program) = inner.program(&identity.key) {
             return Some(program);
         }
-        let component = inner.read(&identity.component, &identity.sha256).ok()?;
-        inner.make(&identity.key, Compiler::Child, component, &identity.config_json).ok()
+        let component = inner.read(identity.class, &identity.component, &identity.sha256).ok()?;
+        inner.make(&identity.key, identity.class, Compiler::Child, component, &identity.config_json).ok()
     }
 }
 
@@ -331,16 +387,16 @@ pub struct LongLived {
 impl LongLived {
     /// `None` if the plugin cannot be started.
     pub fn new(plugin: &Plugin) -> Option<Self> {
-        let (program, limits) = (plugin.program()?, &plugin.sandbox.inner.settings.limits);
-        let guest = Guest::start(&program.linked, limits, limits.configure_time, false).ok()?;
+        let (program, limits) = (plugin.program()?, plugin.limits());
+        let mut guest = Guest::start(&program.linked, limits, limits.configure_time, false).ok()?;
+        plugin.configure_if_needed(&program, &mut guest, limits.configure_time).ok()?;
         Some(Self { plugin: plugin.clone(), program, guest })
     }
 
     /// As [`Plugin::process_chunks`]; `None` if it failed.
     pub fn process_chunks(&mut self, chunks: &Arc<dyn ChunkSource>) -> Option<Vec<Verdict>> {
-        let inner = &self.plugin.sandbox.inner;
-        let limits = &inner.settings.limits;
-        let _time_passes = inner.ticker.run();
+        let limits = self.plugin.limits();
+        let _time_passes = self.plugin.sandbox.inner.ticker.run();
         self.guest.allow(limits.process_time(chunks.text_bytes()));
         self.guest.process(show(Arc::clone(chunks), &self.program.manifest, limits)).ok()?.ok()
     }

@@ -20,6 +20,10 @@ pub trait ChunkSource: Send + Sync {
     fn view(&self, chunk: usize, kinds: Kinds) -> Option<View>;
     /// Where the focus went.
     fn focus(&self, chunk: usize) -> Option<Vec<u8>>;
+    /// Where mouse, touch and drag went.
+    fn moves(&self, chunk: usize) -> Option<Vec<u8>>;
+    /// The elements that its events name.
+    fn nodes(&self, chunk: usize) -> Option<Vec<u8>>;
     /// An element of its page.
     fn element(&self, chunk: usize, node: u32) -> Option<Element>;
     /// Its events.
@@ -49,6 +53,14 @@ impl ChunkSource for Batch {
 
     fn focus(&self, chunk: usize) -> Option<Vec<u8>> {
         Self::focus(self, chunk)
+    }
+
+    fn moves(&self, chunk: usize) -> Option<Vec<u8>> {
+        Self::moves(self, chunk)
+    }
+
+    fn nodes(&self, chunk: usize) -> Option<Vec<u8>> {
+        Self::nodes(self, chunk)
     }
 
     fn element(&self, chunk: usize, node: u32) -> Option<Element> {

@@ -119,6 +119,16 @@ impl Shown {
         self.source.focus(chunk).ok_or(Stop::NoSuchChunk)
     }
 
+    pub(crate) fn moves(&mut self, handle: u32) -> Result<Vec<u8>, Stop> {
+        let chunk = self.ask(handle)?;
+        self.source.moves(chunk).ok_or(Stop::NoSuchChunk)
+    }
+
+    pub(crate) fn nodes(&mut self, handle: u32) -> Result<Vec<u8>, Stop> {
+        let chunk = self.ask(handle)?;
+        self.source.nodes(chunk).ok_or(Stop::NoSuchChunk)
+    }
+
     pub(crate) fn events(&mut self, handle: u32) -> Result<Vec<u8>, Stop> {
         let chunk = self.ask(handle)?;
         if !self.needs_events {

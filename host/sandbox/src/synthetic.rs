@@ -4,6 +4,10 @@ use replay_core::rrweb::{ChunkInfo, Element, Kind, Kinds, View};
 
 use crate::source::ChunkSource;
 
+/// The page that all of it is on, and the element around all others.
+const PAGE: u32 = 1;
+const ROOT: u32 = 4;
+
 /// Bytes of text that warm a plugin up: measured, a quarter of a MiB leaves little to gain.
 const WARM_UP_BYTES: usize = 256 << 10;
 
@@ -82,6 +86,7 @@ impl ChunkSource for Synthetic {
             project_id: "00000000-0000-4000-8000-000000000001".to_owned(),
             session_id: "00000000-0000-4000-8000-000000000002".to_owned(),
             chunk_index: u32::try_from(chunk).ok()?,
+            page: PAGE,
             timestamp_start_ms: start_ms,
             timestamp_end_ms: start_ms + 9_000,
             event_count: u32::try_from(event_count).ok()?,
@@ -105,7 +110,7 @@ impl ChunkSource for Synthetic {
             let end = view.text.len();
             view.text.push(b'\n');
             let node = 100 + event;
-            for number in [event, node, *kind as usize, name, 1, node - 1, start, end] {
+            for number in [event, node, *kind as usize, name, PAGE as usize, node - 1, start, end] {
                 view.index.extend_from_slice(&u32::try_from(number).ok()?.to_le_bytes());
             }
         }
@@ -117,12 +122,24 @@ impl ChunkSource for Synthetic {
         Some([6_u32, 106, 1].iter().flat_map(|number| number.to_le_bytes()).collect())
     }
 
+    fn moves(&self, chunk: usize) -> Option<Vec<u8>> {
+        let events = u32::try_from(self.chunks.get(chunk)?.len()).ok()?;
+        let moves =
+            (0..events).step_by(7).flat_map(|event| (0..4).map(move |at| [event, at, 30 * event + 5 * at]));
+        Some(moves.flatten().flat_map(u32::to_le_bytes).collect())
+    }
+
+    fn nodes(&self, chunk: usize) -> Option<Vec<u8>> {
+        let fields = u32::try_from(self.chunks.get(chunk)?.len()).ok()?;
+        Some((100..100 + fields).flat_map(u32::to_le_bytes).collect())
+    }
+
     fn element(&self, chunk: usize, node: u32) -> Option<Element> {
         self.chunks.get(chunk)?;
         // Every other one is known.
         node.is_multiple_of(2).then(|| Element {
             node,
-            parent: 4,
+            parent: if node > ROOT { ROOT } else { 0 },
             tag: "input".to_owned(),
             attributes: vec![("type".to_owned(), "text".to_owned()), ("name".to_owned(), "mail".to_owned())],
         })

@@ -26,6 +26,8 @@ pub(crate) enum Distrust {
     NotOurs,
     #[error("its hash is another than was noted")]
     Changed,
+    #[error("it was compiled for another plugin, or another config")]
+    Another,
     #[error("the engine refuses it")]
     Refused,
 }

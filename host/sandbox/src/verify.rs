@@ -1,7 +1,7 @@
 //! Checks answers to synthetic chunks, as the core checks those to real ones: a plugin that answers
 //! wrongly here is not loaded.
 
-use replay_core::rrweb::{EditFault, EditFaultKind, Kind, Kinds, Replacement, Verdict, View};
+use replay_core::rrweb::{Changes, EditFault, EditFaultKind, Item, Kind, Kinds, Replacement, Verdict, View};
 
 use crate::manifest::Manifest;
 use crate::source::ChunkSource;
@@ -20,6 +20,7 @@ pub(crate) fn check(
             Verdict::Drop(_) => return Err(fault(EditFaultKind::NoSuchReason)),
             Verdict::Change(changes) => {
                 check_edits(source, chunk, manifest.kinds, &changes.edits).map_err(fault)?;
+                check_left_out(source, chunk, manifest.kinds, changes).map_err(fault)?;
                 let events = source.info(chunk).map_or(0, |info| info.event_count);
                 if let Some(event) = changes.remove_events.iter().copied().find(|event| *event >= events) {
                     return Err(fault(EditFaultKind::NotRemovable { event }));
@@ -33,6 +34,33 @@ pub(crate) fn check(
         }
     }
     Ok(())
+}
+
+fn check_left_out(
+    source: &dyn ChunkSource,
+    chunk: usize,
+    kinds: Kinds,
+    changes: &Changes,
+) -> Result<(), EditFaultKind> {
+    if let Some(&node) = changes.block_nodes.iter().find(|node| source.element(chunk, **node).is_none()) {
+        return Err(EditFaultKind::NotBlockable { node });
+    }
+    if changes.drop_items.is_empty() {
+        return Ok(());
+    }
+    let fields = source.view(chunk, kinds).unwrap_or_default().index.len() / 32;
+    let moves = source.moves(chunk).unwrap_or_default();
+    let is_there = |item: &Item| match *item {
+        Item::Position(event, position) => {
+            let wanted = [event.to_le_bytes(), position.to_le_bytes()].concat();
+            moves.chunks_exact(12).any(|moved| moved.starts_with(&wanted))
+        }
+        Item::Request(field) | Item::Header(field) => (field as usize) < fields,
+    };
+    match changes.drop_items.iter().position(|item| !is_there(item)) {
+        Some(item) => Err(EditFaultKind::NoSuchItem { item }),
+        None => Ok(()),
+    }
 }
 
 fn check_edits(
@@ -52,7 +80,7 @@ fn check_edits(
             return Err(EditFaultKind::OffBoundary { edit: at });
         }
         let fits = match &edit.replacement {
-            Replacement::Blank => kind == Kind::Pixels as u32,
+            Replacement::Blank => true,
             Replacement::Mask(mask) => kind != Kind::Pixels as u32 && Replacement::MASKS.contains(mask),
             Replacement::Text(_) => kind != Kind::Pixels as u32,
         };
@@ -85,7 +113,7 @@ fn field(view: &View, row: u32) -> Option<(u32, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use replay_core::rrweb::{Changes, Edit};
+    use replay_core::rrweb::Edit;
 
     use super::*;
     use crate::synthetic::Synthetic;
@@ -114,7 +142,7 @@ mod tests {
                 replacement: replacement.clone(),
             })
             .collect();
-        Verdict::Change(Changes { edits, remove_events: vec![] })
+        Verdict::Change(Changes { edits, ..Changes::default() })
     }
 
     fn fault_of(verdict: Verdict) -> Option<EditFaultKind> {
@@ -134,13 +162,22 @@ mod tests {
         assert_eq!(fault_of(change(&[(3, 0, 3, star())])), Some(EditFaultKind::OffBoundary { edit: 0 }));
         let twice = change(&[(0, 3, 5, star()), (0, 0, 4, star())]);
         assert_eq!(fault_of(twice), Some(EditFaultKind::Overlap { edit: 0 }));
-        for wrong in [Replacement::Mask('?'), Replacement::Blank] {
-            let fault = fault_of(change(&[(0, 0, 1, wrong)]));
-            assert_eq!(fault, Some(EditFaultKind::WrongReplacement { edit: 0 }));
-        }
+        let wrong = fault_of(change(&[(0, 0, 1, Replacement::Mask('?'))]));
+        assert_eq!(wrong, Some(EditFaultKind::WrongReplacement { edit: 0 }));
+        assert_eq!(fault_of(change(&[(0, 0, 1, Replacement::Blank)])), None);
         assert_eq!(fault_of(Verdict::Replace(b"[{}]".to_vec())), None);
         assert_eq!(fault_of(Verdict::Replace(b"[1]".to_vec())), Some(EditFaultKind::BadReplace));
-        let removed = Verdict::Change(Changes { edits: vec![], remove_events: vec![54] });
+        let removed = Verdict::Change(Changes { remove_events: vec![54], ..Changes::default() });
         assert_eq!(fault_of(removed), Some(EditFaultKind::NotRemovable { event: 54 }));
+        let blocked = |node| Verdict::Change(Changes { block_nodes: vec![100, node], ..Changes::default() });
+        assert_eq!(fault_of(blocked(102)), None);
+        assert_eq!(fault_of(blocked(101)), Some(EditFaultKind::NotBlockable { node: 101 }));
+        let dropped = |item| Verdict::Change(Changes { drop_items: vec![item], ..Changes::default() });
+        for good in [Item::Position(7, 3), Item::Request(0), Item::Header(53)] {
+            assert_eq!(fault_of(dropped(good)), None);
+        }
+        for bad in [Item::Position(7, 4), Item::Position(6, 0), Item::Request(54), Item::Header(u32::MAX)] {
+            assert_eq!(fault_of(dropped(bad)), Some(EditFaultKind::NoSuchItem { item: 0 }));
+        }
     }
 }

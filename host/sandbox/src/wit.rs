@@ -1,15 +1,15 @@
-//! The interface's types (`wit/0.1/replay.wit`) as they cross the boundary, and what they are in the
+//! The interface's types (`wit/1.0.0/replay.wit`) as they cross the boundary, and what they are in the
 //! core's terms.
 
 use replay_core::rrweb;
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 /// The instance that a plugin imports.
-pub(crate) const CHUNKS: &str = "gosight:replay/chunks@0.1.0";
+pub(crate) const CHUNKS: &str = "gosight:replay/chunks@1.0.0";
 /// The interface, without its version.
 pub(crate) const CHUNKS_UNVERSIONED: &str = "gosight:replay/chunks";
 /// The version spoken here.
-pub(crate) const VERSION: &str = "0.1.0";
+pub(crate) const VERSION: &str = "1.0.0";
 
 /// The resource `chunk`: a handle's number is the chunk's position among those shown.
 pub(crate) struct Chunk;
@@ -23,6 +23,7 @@ pub(crate) struct ChunkInfo {
     session_id: String,
     #[component(name = "chunk-index")]
     chunk_index: u32,
+    page: u32,
     #[component(name = "timestamp-start")]
     timestamp_start: u64,
     #[component(name = "timestamp-end")]
@@ -41,6 +42,7 @@ impl From<rrweb::ChunkInfo> for ChunkInfo {
             project_id: info.project_id,
             session_id: info.session_id,
             chunk_index: info.chunk_index,
+            page: info.page,
             timestamp_start: info.timestamp_start_ms,
             timestamp_end: info.timestamp_end_ms,
             event_count: info.event_count,
@@ -101,11 +103,26 @@ pub(crate) struct Edit {
 }
 
 #[derive(ComponentType, Lift)]
+#[component(variant)]
+pub(crate) enum Item {
+    #[component(name = "position")]
+    Position((u32, u32)),
+    #[component(name = "request")]
+    Request(u32),
+    #[component(name = "header")]
+    Header(u32),
+}
+
+#[derive(ComponentType, Lift)]
 #[component(record)]
 pub(crate) struct Changes {
     edits: Vec<Edit>,
     #[component(name = "remove-events")]
     remove_events: Vec<u32>,
+    #[component(name = "block-nodes")]
+    block_nodes: Vec<u32>,
+    #[component(name = "drop-items")]
+    drop_items: Vec<Item>,
 }
 
 #[derive(ComponentType, Lift)]
@@ -129,9 +146,19 @@ impl From<Verdict> for rrweb::Verdict {
             Verdict::Change(changes) => Self::Change(rrweb::Changes {
                 edits: changes.edits.into_iter().map(edit).collect(),
                 remove_events: changes.remove_events,
+                block_nodes: changes.block_nodes,
+                drop_items: changes.drop_items.into_iter().map(item).collect(),
             }),
             Verdict::Replace(events) => Self::Replace(events),
         }
+    }
+}
+
+fn item(item: Item) -> rrweb::Item {
+    match item {
+        Item::Position((event, position)) => rrweb::Item::Position(event, position),
+        Item::Request(field) => rrweb::Item::Request(field),
+        Item::Header(field) => rrweb::Item::Header(field),
     }
 }
 

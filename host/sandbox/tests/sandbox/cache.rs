@@ -68,6 +68,45 @@ fn what_was_tampered_with_is_compiled_again() {
 }
 
 #[test]
+fn what_belongs_to_another_plugin_is_not_taken_for_it() {
+    let room = Room::new();
+    let (path, sha256) = room.write(&Guest::default().build());
+    room.sandbox.load(&path, &sha256, "1").unwrap();
+    let files = |room: &Room| -> Vec<PathBuf> { ["cwasm", "json"].map(|e| room.cached(e)).concat() };
+    let ones = files(&room);
+    room.sandbox.load(&path, &sha256, "{\"secret\":1}").unwrap();
+    let twos: Vec<PathBuf> = files(&room).into_iter().filter(|file| !ones.contains(file)).collect();
+    assert_eq!((ones.len(), twos.len()), (2, 2));
+    // A whole pair, code and note, put in the place of another tenant's.
+    for (one, two) in ones.iter().zip(&twos) {
+        assert_eq!(one.extension(), two.extension());
+        std::fs::copy(one, two).unwrap();
+    }
+    assert!(without_a_compiler(&room).load(&path, &sha256, "1").is_ok());
+    assert!(without_a_compiler(&room).load(&path, &sha256, "{\"secret\":1}").is_err());
+    let fresh = Sandbox::new(room.settings.clone()).unwrap();
+    works(&fresh.load(&path, &sha256, "{\"secret\":1}").unwrap());
+    assert!(without_a_compiler(&room).load(&path, &sha256, "{\"secret\":1}").is_ok(), "it was made anew");
+}
+
+#[test]
+fn what_another_user_owns_is_not_trusted() {
+    let room = Room::new();
+    let (path, sha256) = room.write(&Guest::default().build());
+    room.sandbox.load(&path, &sha256, "null").unwrap();
+    for extension in ["cwasm", "json"] {
+        let file = room.cached(extension).pop().unwrap();
+        if std::os::unix::fs::chown(&file, Some(12_345), None).is_err() {
+            // Only root may give files away; nobody else can make this case.
+            return;
+        }
+        assert!(without_a_compiler(&room).load(&path, &sha256, "null").is_err(), "{extension}");
+        works(&Sandbox::new(room.settings.clone()).unwrap().load(&path, &sha256, "null").unwrap());
+        assert!(without_a_compiler(&room).load(&path, &sha256, "null").is_ok(), "it was made anew");
+    }
+}
+
+#[test]
 fn what_others_could_have_written_is_not_trusted() {
     let room = Room::new();
     let (path, sha256) = room.write(&Guest::default().build());

@@ -57,11 +57,11 @@ impl Guest {
         let error_len = error.len();
         format!(
             r#"(module
-  (import "gosight:replay/chunks@0.1.0" "[resource-drop]chunk" (func $release (param i32)))
-  (import "gosight:replay/chunks@0.1.0" "[method]chunk.fields" (func $fields (param i32 i32)))
-  (import "gosight:replay/chunks@0.1.0" "[method]chunk.info" (func $info (param i32 i32)))
-  (import "gosight:replay/chunks@0.1.0" "[method]chunk.events" (func $events (param i32 i32)))
-  (import "gosight:replay/chunks@0.1.0" "[method]chunk.element" (func $element (param i32 i32 i32)))
+  (import "gosight:replay/chunks@1.0.0" "[resource-drop]chunk" (func $release (param i32)))
+  (import "gosight:replay/chunks@1.0.0" "[method]chunk.fields" (func $fields (param i32 i32)))
+  (import "gosight:replay/chunks@1.0.0" "[method]chunk.info" (func $info (param i32 i32)))
+  (import "gosight:replay/chunks@1.0.0" "[method]chunk.events" (func $events (param i32 i32)))
+  (import "gosight:replay/chunks@1.0.0" "[method]chunk.element" (func $element (param i32 i32 i32)))
   (import "$root" "log" (func $log (param i32 i32 i32)))
   (memory (export "memory") {memory})
   (global $heap (mut i32) (i32.const 32768))
@@ -93,7 +93,7 @@ impl Guest {
       (loop $next
         (br_if $done (i32.ge_u (local.get $at) (local.get $len)))
         (local.set $chunk (i32.load (i32.add (local.get $ptr) (i32.mul (local.get $at) (i32.const 4)))))
-        (local.set $verdict (i32.add (i32.const 8192) (i32.mul (local.get $at) (i32.const 20))))
+        (local.set $verdict (i32.add (i32.const 8192) (i32.mul (local.get $at) (i32.const 36))))
         (local.set $edit (i32.add (i32.const 16384) (i32.mul (local.get $at) (i32.const 24))))
         (call $fields (local.get $chunk) (i32.const 3000))
         (local.set $byte (i32.const 0))
@@ -109,6 +109,8 @@ impl Guest {
           (i32.store offset=8 (local.get $verdict) (i32.const 1))
           (i32.store offset=12 (local.get $verdict) (i32.const 0))
           (i32.store offset=16 (local.get $verdict) (i32.const 0))
+          (i32.store offset=24 (local.get $verdict) (i32.const 0))
+          (i32.store offset=32 (local.get $verdict) (i32.const 0))
           (i32.store offset=0 (local.get $edit) (i32.const 0))
           (i32.store offset=4 (local.get $edit) (i32.const 0))
           (i32.store offset=8 (local.get $edit) (i32.const 1))
@@ -144,7 +146,7 @@ fn words(numbers: &[u32]) -> String {
 
 /// Core WebAssembly text as a component of the world `plugin`.
 pub(crate) fn component(wat: &str) -> Vec<u8> {
-    component_of("plugin", &[("replay.wit", include_str!("../../../../wit/0.1/replay.wit"))], wat)
+    component_of("plugin", &[("replay.wit", include_str!("../../../../wit/1.0.0/replay.wit"))], wat)
 }
 
 /// Core WebAssembly text as a component of another world.

@@ -104,6 +104,35 @@ fn a_million_edits() {
 }
 
 #[test]
+fn a_million_blocked_nodes_and_dropped_items() {
+    let list = |offset: u32| {
+        answers(&format!(
+            "(i32.store (i32.const 8192) (i32.const 2)) (i32.store (i32.const {}) (i32.const 65536))
+             (i32.store (i32.const {}) (i32.const 9000000))",
+            8192 + offset,
+            8192 + offset + 4
+        ))
+    };
+    // A node is four bytes, an item twelve: of the latter there is not even memory for so many.
+    always_ends_as(&list(20), FailureKind::Output);
+    always_ends_as(&list(28), FailureKind::Invalid);
+    let items = answers(
+        "(i32.store (i32.const 8192) (i32.const 2)) (i32.store (i32.const 8220) (i32.const 65536))
+         (i32.store (i32.const 8224) (i32.const 4000000))",
+    );
+    always_ends_as(&items, FailureKind::Output);
+}
+
+#[test]
+fn an_item_that_is_none() {
+    let item = answers(
+        "(i32.store (i32.const 8192) (i32.const 2)) (i32.store (i32.const 8220) (i32.const 65536))
+         (i32.store (i32.const 8224) (i32.const 1)) (i32.store (i32.const 65536) (i32.const 3))",
+    );
+    always_ends_as(&item, FailureKind::Invalid);
+}
+
+#[test]
 fn a_million_verdicts() {
     always_ends_as(&answers("(i32.store (i32.const 4104) (i32.const 1000000))"), FailureKind::Output);
     always_ends_as(&answers("(i32.store (i32.const 4104) (i32.const 2))"), FailureKind::Invalid);

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod cache;
+mod checks;
 mod guests;
 mod hostile;
 mod refused;
+mod released;
 mod support;
 mod well_behaved;

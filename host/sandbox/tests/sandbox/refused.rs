@@ -19,11 +19,11 @@ const MODULE: &str = "(module)";
 fn a_good_one_is_described() {
     let bytes = Guest::default().build();
     let inspection = inspect(&bytes).unwrap();
-    assert_eq!(inspection.imports, ["gosight:replay/chunks@0.1.0", "log"]);
+    assert_eq!(inspection.imports, ["gosight:replay/chunks@1.0.0", "log"]);
     assert!(
         inspection.exports.contains(&"process".into()) && inspection.exports.contains(&"configure".into())
     );
-    assert_eq!((inspection.interface.as_str(), inspection.bytes), ("0.1.0", bytes.len()));
+    assert_eq!((inspection.interface.as_str(), inspection.bytes), ("1.0.0", bytes.len()));
 }
 
 #[test]
@@ -49,9 +49,14 @@ fn imports_beyond_the_interface_are_named() {
     );
     refused(inspect(&import("evil:host@1.0.0", "files")), Stage::Interface, "evil:host/files@1.0.0");
     refused(
-        inspect(&import("gosight:replay@0.9.0", "chunks")),
+        inspect(&import("gosight:replay@0.1.0", "chunks")),
         Stage::Interface,
-        "this service speaks version 0.1.0",
+        "built for the interface before that was final; build it again against 1.0.0",
+    );
+    refused(
+        inspect(&import("gosight:replay@1.7.0", "chunks")),
+        Stage::Interface,
+        "this service speaks version 1.0.0; build it against that version of the interface, or update the service",
     );
     let room = Room::new();
     refused(

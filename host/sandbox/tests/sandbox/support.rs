@@ -27,6 +27,7 @@ impl Room {
             cache_dir: dir.path().join("cache"),
             concurrency: 2,
             limits: Limits { compile_time: Duration::from_secs(60), ..Limits::default() },
+            script_limits: Limits::of_scripts(),
             max_loaded_bytes: 64 << 20,
             compiler: PathBuf::from(env!("CARGO_BIN_EXE_sandbox-test-compiler")),
         };
@@ -88,6 +89,7 @@ impl ChunkSource for Texts {
             project_id: "p".into(),
             session_id: "s".into(),
             chunk_index: chunk as u32,
+            page: 1,
             timestamp_start_ms: 1,
             timestamp_end_ms: 2,
             event_count: 1,
@@ -104,6 +106,14 @@ impl ChunkSource for Texts {
     }
 
     fn focus(&self, _: usize) -> Option<Vec<u8>> {
+        Some(Vec::new())
+    }
+
+    fn moves(&self, _: usize) -> Option<Vec<u8>> {
+        Some(Vec::new())
+    }
+
+    fn nodes(&self, _: usize) -> Option<Vec<u8>> {
         Some(Vec::new())
     }
 

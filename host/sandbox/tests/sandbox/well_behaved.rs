@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use replay_core::rrweb::{Batch, Changes, Edit, ElementLimits, Elements, Kinds, Replacement, Verdict};
+use replay_sandbox::{Class, compile_in_process};
 
 use crate::guests::Guest;
 use crate::support::{Room, Texts, texts};
@@ -21,7 +22,7 @@ fn it_keeps_drops_and_changes() {
 
     let answer = plugin.process_chunks(&texts(&["Keep", "Drop", "Change"])).unwrap();
     let star = Edit { field: 0, start: 0, end: 1, replacement: Replacement::Mask('*') };
-    let change = Verdict::Change(Changes { edits: vec![star], remove_events: vec![] });
+    let change = Verdict::Change(Changes { edits: vec![star], ..Changes::default() });
     assert_eq!(answer.verdicts, [Verdict::Keep, Verdict::Drop(0), change]);
     assert!(!answer.usage.cpu.is_zero());
     assert!(answer.usage.memory_bytes >= 2 << 16);
@@ -85,14 +86,18 @@ fn a_component_that_cannot_be_snapshotted_is_configured_for_each_call() {
     };
     let room = Room::new();
     let plugin = room.load(&stiff.build(), "null").unwrap();
-    let compiled = replay_sandbox::compile_in_process(&stiff.build(), "null", &room.settings.limits).unwrap();
+    let compiled =
+        compile_in_process(&stiff.build(), Class::Compiled, "null", &room.settings.limits).unwrap();
     assert!(!compiled.snapshotted);
     for _ in 0..3 {
         assert_eq!(plugin.process_chunks(&texts(&["Drop"])).unwrap().verdicts, [Verdict::Drop(0)]);
     }
     let compiled =
-        replay_sandbox::compile_in_process(&Guest::default().build(), "null", &room.settings.limits);
+        compile_in_process(&Guest::default().build(), Class::Compiled, "null", &room.settings.limits);
     assert!(compiled.unwrap().snapshotted);
+    // Nor is one that the operator says is a script.
+    let script = compile_in_process(&Guest::default().build(), Class::Script, "null", &room.settings.limits);
+    assert!(!script.unwrap().snapshotted);
 }
 
 #[test]
