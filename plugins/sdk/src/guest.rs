@@ -1,13 +1,15 @@
 //! The component boundary: the interface's resources as [`Source`], a struct as its exports.
 
-use crate::model::{Batch, ChunkInfo, Element, FieldsView, Manifest, Replacement, Source, Verdict};
+use crate::model::{
+    Batch, Changes, ChunkInfo, Element, FieldsView, Item, Manifest, Replacement, Source, Verdict,
+};
 use crate::plugin::{Plugin, run};
 
 #[allow(unsafe_code, reason = "what wit-bindgen generates calls the host through raw memory")]
 #[allow(missing_docs, unreachable_pub, clippy::all)]
 pub mod bindings {
     wit_bindgen::generate!({
-        path: "../../wit/0.1",
+        path: "wit",
         world: "plugin",
         pub_export_macro: true,
         export_macro_name: "export_component",
@@ -51,6 +53,7 @@ impl Source for Host<'_> {
             project_id: info.project_id,
             session_id: info.session_id,
             chunk_index: info.chunk_index,
+            page: info.page,
             timestamp_start_ms: info.timestamp_start,
             timestamp_end_ms: info.timestamp_end,
             event_count: info.event_count,
@@ -71,6 +74,14 @@ impl Source for Host<'_> {
 
     fn focus(&self) -> Vec<u8> {
         self.0.focus()
+    }
+
+    fn moves(&self) -> Vec<u8> {
+        self.0.moves()
+    }
+
+    fn nodes(&self) -> Vec<u8> {
+        self.0.nodes()
     }
 
     fn events(&self) -> Vec<u8> {
@@ -96,20 +107,32 @@ fn verdict(verdict: Verdict) -> wit::Verdict {
     match verdict {
         Verdict::Keep => wit::Verdict::Keep,
         Verdict::Drop(reason) => wit::Verdict::Drop(reason),
-        Verdict::Change { edits, remove_events } => {
-            let edits = edits.into_iter().map(|edit| wit::Edit {
-                field: edit.field,
-                start: edit.start,
-                end: edit.end,
-                replacement: match edit.replacement {
-                    Replacement::Mask(mask) => wit::Replacement::Mask(mask),
-                    Replacement::Text(text) => wit::Replacement::Text(text),
-                    Replacement::Blank => wit::Replacement::Blank,
-                },
-            });
-            wit::Verdict::Change(wit::Changes { edits: edits.collect(), remove_events })
-        }
+        Verdict::Change(changes) => wit::Verdict::Change(lowered_changes(changes)),
         Verdict::Replace(events) => wit::Verdict::Replace(events),
+    }
+}
+
+fn lowered_changes(changes: Changes) -> wit::Changes {
+    let edits = changes.edits.into_iter().map(|edit| wit::Edit {
+        field: edit.field,
+        start: edit.start,
+        end: edit.end,
+        replacement: match edit.replacement {
+            Replacement::Mask(mask) => wit::Replacement::Mask(mask),
+            Replacement::Text(text) => wit::Replacement::Text(text),
+            Replacement::Blank => wit::Replacement::Blank,
+        },
+    });
+    let items = changes.drop_items.into_iter().map(|item| match item {
+        Item::Position(event, position) => wit::Item::Position((event, position)),
+        Item::Request(field) => wit::Item::Request(field),
+        Item::Header(field) => wit::Item::Header(field),
+    });
+    wit::Changes {
+        edits: edits.collect(),
+        remove_events: changes.remove_events,
+        block_nodes: changes.block_nodes,
+        drop_items: items.collect(),
     }
 }
 

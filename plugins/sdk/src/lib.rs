@@ -35,9 +35,9 @@
 //! replay_plugin::export!(HideWord);
 //! ```
 //!
-//! [`export!`] does nothing but on `wasm32`, so the same struct runs in a plain `cargo test`
-//! (`memory`). `model` is the interface in plain Rust, `matching` finds text however it is spelled,
-//! `series` knows what was typed key by key.
+//! [`export!`] does nothing but on `wasm32`, so the same struct runs in a plain `cargo test`, on chunks
+//! made by hand or recorded ([`memory`]). `model` is the interface in plain Rust, `matching` finds text
+//! however it is spelled, `series` knows what was typed key by key, `selectors` which elements are meant.
 
 mod config;
 #[cfg(target_arch = "wasm32")]
@@ -47,14 +47,22 @@ pub mod matching;
 pub mod memory;
 mod model;
 mod plugin;
+mod recorded;
+pub mod selectors;
 pub mod series;
 
 pub use config::parse_config;
 pub use model::{
-    Batch, Chunk, ChunkInfo, Edit, Element, Field, FieldsView, FocusChange, Kind, Kinds, Manifest, MaskChar,
-    Replacement, Source, Verdict, ViewError,
+    Batch, Changes, Chunk, ChunkInfo, Edit, Element, Field, FieldsView, FocusChange, Item, Kind, Kinds,
+    Manifest, MaskChar, Move, Replacement, Source, Verdict, ViewError,
 };
 pub use plugin::{ErrorCode, Plugin, run};
+pub use recorded::RecordedError;
+
+/// The examples of the README are tests, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 #[doc(hidden)]
 pub mod private {

@@ -25,6 +25,12 @@ pub trait Plugin: Sized {
         Ok(())
     }
 
+    /// For a manifest with `needs_events`: whether this chunk's events are wanted, by its fields.
+    fn wants_events(&self, chunk: &Chunk<'_>) -> bool {
+        let _ = chunk;
+        true
+    }
+
     /// For a manifest with `needs_events`: gives a chunk's events (one JSON array) anew, or `None` to
     /// keep them. Slower than fields, and off unless the operator allows it.
     fn process_events(&self, chunk: &Chunk<'_>, events: &[u8]) -> Result<Option<Vec<u8>>, ErrorCode> {
@@ -36,7 +42,7 @@ pub trait Plugin: Sized {
 /// One call of `process`: the answer for each chunk of the batch, in order.
 pub fn run<P: Plugin>(plugin: &P, manifest: &Manifest, batch: Batch<'_>) -> Result<Vec<Verdict>, ErrorCode> {
     if manifest.needs_events {
-        for chunk in batch.chunks() {
+        for chunk in batch.chunks().iter().filter(|chunk| plugin.wants_events(chunk)) {
             if let Some(events) = plugin.process_events(chunk, &chunk.events())? {
                 chunk.replace_events(events);
             }

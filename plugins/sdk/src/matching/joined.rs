@@ -81,6 +81,17 @@ impl<'a> Joined<'a> {
         self.views_of(field.row()).map_or(field.text(), Views::innermost)
     }
 
+    /// The bytes of a field's text that a range of it as it reads stands for.
+    pub(super) fn source_range(&self, field: Field<'a>, range: Range<usize>) -> Range<usize> {
+        let views = self.views_of(field.row());
+        views.map_or(range.clone(), |views| views.to_source(views.layers().len(), range))
+    }
+
+    /// The chunk.
+    pub(super) fn chunk(&self) -> &'a Chunk<'a> {
+        self.chunk
+    }
+
     fn views_of(&self, row: usize) -> Option<&Views<'a>> {
         let at = self.views.binary_search_by_key(&row, |(row, _)| *row).ok()?;
         self.views.get(at).map(|(_, views)| views)

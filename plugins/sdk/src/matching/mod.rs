@@ -4,18 +4,27 @@
 //! letters to ASCII and unusual spaces and dashes to ` ` and `-`, leaves out zero-width characters and
 //! soft hyphens, and decodes one layer of `%40`, `&#64;`, `\u0040` and `q=a+b`. Hits are mapped back to
 //! byte ranges of the source, exactly. Text without any of these costs one look at each byte.
+//!
+//! [`Joined`] searches all fields of a chunk, [`Runs`] what is split over several of them. [`Glob`] is for
+//! addresses.
 
 mod bytes;
 mod decode;
 mod folded;
+mod glob;
+mod heads;
 mod joined;
+mod runs;
 mod views;
 
 use std::ops::Range;
 
 pub use bytes::{ByteSet, blocks, masks};
 pub use folded::Folded;
+pub use glob::{Glob, is_like, path_of};
+pub use heads::{HEAD, Heads};
 pub use joined::Joined;
+pub use runs::{Joint, Part, Runs, Split};
 pub use views::Views;
 
 /// Finds things in text.

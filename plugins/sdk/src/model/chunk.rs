@@ -1,94 +1,17 @@
-//! A batch of chunks as a plugin sees them, whether the host is behind a component boundary or not.
+//! One chunk as a plugin sees it, whether the host is behind a component boundary or not.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Range;
 
-use super::edit::{Edit, Replacement, Verdict, normalised};
+use super::edit::{Changes, Edit, Item, Replacement, Verdict, normalised};
 use super::field::Field;
+use super::source::{ChunkInfo, Element, FieldsView, FocusChange, Move, Source, ViewError};
 
 /// Bytes of one row of the index: eight little-endian u32.
-const ROW_BYTES: usize = 32;
+pub(crate) const ROW_BYTES: usize = 32;
 
-/// What is known of a chunk without looking at its events.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ChunkInfo {
-    /// Project id.
-    pub project_id: String,
-    /// Session id.
-    pub session_id: String,
-    /// Restarts at 0 on every page load of a visit.
-    pub chunk_index: u32,
-    /// First event, Unix milliseconds by the browser's clock.
-    pub timestamp_start_ms: u64,
-    /// Last event, likewise.
-    pub timestamp_end_ms: u64,
-    /// Events in the chunk.
-    pub event_count: u32,
-    /// Whether one is a full snapshot.
-    pub has_full_snapshot: bool,
-    /// The page that was open when the chunk began; `None` if that is not known.
-    pub page_url: Option<String>,
-}
-
-/// The flat form of a chunk's fields, as it crosses the boundary.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FieldsView {
-    /// The fields' text, each followed by `\n`.
-    pub text: Vec<u8>,
-    /// Eight little-endian u32 a field: event, node, kind, name, page, element, start, end.
-    pub index: Vec<u8>,
-    /// Names; row 0 is empty.
-    pub names: Vec<String>,
-}
-
-/// An element as the recording knows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Element {
-    /// Its node id.
-    pub node: u32,
-    /// Its parent's, 0 if there is none or it is not known.
-    pub parent: u32,
-    /// Lower case.
-    pub tag: String,
-    /// `type name id class autocomplete contenteditable data-*`.
-    pub attributes: Vec<(String, String)>,
-}
-
-impl Element {
-    /// The value of an attribute, if it has it.
-    pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-}
-
-/// The focus came to a node or left it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FocusChange {
-    /// Position of the event in the chunk.
-    pub event: u32,
-    /// Which node.
-    pub node: u32,
-    /// Came, or left.
-    pub focused: bool,
-}
-
-/// Where a chunk comes from: the host behind the component boundary, or memory.
-pub trait Source {
-    /// What is known of it.
-    fn info(&self) -> ChunkInfo;
-    /// Its fields.
-    fn fields(&self) -> FieldsView;
-    /// An element of its page.
-    fn element(&self, node: u32) -> Option<Element>;
-    /// Focus changes, three little-endian u32 each: event, node, 1 for a focus or 0 for a blur.
-    fn focus(&self) -> Vec<u8>;
-    /// The events as one JSON array.
-    fn events(&self) -> Vec<u8>;
-}
-
-/// What a host handed over is not what the interface says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ViewError;
+/// Elements around one another that are looked at.
+const MAX_DEPTH: usize = 1024;
 
 /// One chunk: what it holds, and what the plugin made of it so far.
 pub struct Chunk<'a> {
@@ -98,8 +21,12 @@ pub struct Chunk<'a> {
     names: Vec<String>,
     info: OnceCell<ChunkInfo>,
     focus: OnceCell<Vec<FocusChange>>,
+    moves: OnceCell<Vec<Move>>,
+    nodes: OnceCell<Vec<u32>>,
     edits: RefCell<Vec<Edit>>,
     removed: RefCell<Vec<u32>>,
+    blocked: RefCell<Vec<u32>>,
+    items: RefCell<Vec<Item>>,
     dropped: Cell<Option<u32>>,
     replaced: RefCell<Option<Vec<u8>>>,
 }
@@ -116,8 +43,12 @@ impl<'a> Chunk<'a> {
             names,
             info: OnceCell::new(),
             focus: OnceCell::new(),
+            moves: OnceCell::new(),
+            nodes: OnceCell::new(),
             edits: RefCell::default(),
             removed: RefCell::default(),
+            blocked: RefCell::default(),
+            items: RefCell::default(),
             dropped: Cell::default(),
             replaced: RefCell::default(),
         };
@@ -177,6 +108,13 @@ impl<'a> Chunk<'a> {
         self.source.element(node)
     }
 
+    /// The element and those around it, from the inside out, as far as the host knows them.
+    pub fn around(&self, node: u32) -> impl Iterator<Item = Element> + '_ {
+        let parent = |element: &Element| self.element(element.parent).filter(|_| element.parent != 0);
+        // A recording may say that two elements are inside each other.
+        std::iter::successors(self.element(node), parent).take(MAX_DEPTH)
+    }
+
     /// Where the focus went, in order.
     pub fn focus(&self) -> &[FocusChange] {
         self.focus.get_or_init(|| {
@@ -187,6 +125,37 @@ impl<'a> Chunk<'a> {
             };
             rows.chunks_exact(12).map(change).collect()
         })
+    }
+
+    /// Where mouse, touch and drag went, in order of the events. [`Chunk::drop_move`] takes one out.
+    pub fn moves(&self) -> &[Move] {
+        self.moves.get_or_init(|| {
+            let rows = self.source.moves();
+            let moved = |row: &[u8]| {
+                let [event, position, at_ms] = [0, 4, 8].map(|at| u32_at(row, at));
+                Move { event, position, at_ms }
+            };
+            rows.chunks_exact(12).map(moved).collect()
+        })
+    }
+
+    /// The elements that its events name, whether they have a field or not, and all that were around them
+    /// then, in ascending order. What to block is found among them: a click into a form has no field.
+    ///
+    /// ```
+    /// # use replay_plugin::Batch;
+    /// fn block_forms(batch: &Batch<'_>) {
+    ///     for chunk in batch.chunks() {
+    ///         for &node in chunk.nodes() {
+    ///             if chunk.element(node).is_some_and(|element| element.tag == "form") {
+    ///                 assert!(chunk.block_node(node), "it is known");
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn nodes(&self) -> &[u32] {
+        self.nodes.get_or_init(|| self.source.nodes().chunks_exact(4).map(|node| u32_at(node, 0)).collect())
     }
 
     /// The events as the plugins before this one left them: one JSON array. Slow.
@@ -204,6 +173,41 @@ impl<'a> Chunk<'a> {
         self.removed.borrow_mut().push(event);
     }
 
+    /// Leaves one position of a move out; an event that has none left leaves with its last.
+    ///
+    /// ```
+    /// # use replay_plugin::Chunk;
+    /// /// Ten positions a second are enough.
+    /// fn thin(chunk: &Chunk<'_>) {
+    ///     let mut last = None;
+    ///     for moved in chunk.moves() {
+    ///         let tenth = moved.at_ms / 100;
+    ///         if last == Some(tenth) {
+    ///             chunk.drop_move(*moved);
+    ///         }
+    ///         last = Some(tenth);
+    ///     }
+    /// }
+    /// ```
+    pub fn drop_move(&self, moved: Move) {
+        self.drop_item(Item::Position(moved.event, moved.position));
+    }
+
+    /// Leaves nothing of an element but its box, in this chunk: what people read of it and all that is
+    /// inside goes, and so do the events that speak of either. Ask in each chunk that names one of its
+    /// nodes ([`Chunk::nodes`]).
+    ///
+    /// False, and nothing done, if the host does not know the element (or the manifest does not say
+    /// `needs_elements`): then clear its fields.
+    #[must_use = "an element that is not known is not blocked"]
+    pub fn block_node(&self, node: u32) -> bool {
+        let is_known = self.blocked.borrow().contains(&node) || self.element(node).is_some();
+        if is_known {
+            self.blocked.borrow_mut().push(node);
+        }
+        is_known
+    }
+
     /// Puts a whole new array of events in the place of these.
     pub fn replace_events(&self, events: Vec<u8>) {
         self.replaced.replace(Some(events));
@@ -215,10 +219,20 @@ impl<'a> Chunk<'a> {
         self.edits.borrow_mut().push(Edit { field: offset(row), start, end, replacement });
     }
 
+    pub(super) fn drop_item(&self, item: Item) {
+        self.items.borrow_mut().push(item);
+    }
+
     /// One of the eight numbers of a row; 0 outside the index.
     #[inline]
     pub(super) fn column(&self, row: usize, column: usize) -> u32 {
         u32_at(&self.index, row * ROW_BYTES + column * 4)
+    }
+
+    /// The rows of the index as they are, for those who look at each.
+    #[inline]
+    pub(crate) fn rows(&self) -> &[[u8; ROW_BYTES]] {
+        self.index.as_chunks().0
     }
 
     /// Where a field's text is in [`Chunk::text`].
@@ -257,52 +271,31 @@ impl<'a> Chunk<'a> {
     }
 
     /// What the plugin made of it.
-    fn into_verdict(self) -> Verdict {
-        let (edits, mut remove_events) = (normalised(self.edits.into_inner()), self.removed.into_inner());
+    pub(super) fn into_verdict(self) -> Verdict {
         if let Some(reason) = self.dropped.get() {
             return Verdict::Drop(reason);
         }
         if let Some(events) = self.replaced.into_inner() {
             return Verdict::Replace(events);
         }
-        if edits.is_empty() && remove_events.is_empty() {
-            return Verdict::Keep;
-        }
-        remove_events.sort_unstable();
-        remove_events.dedup();
-        Verdict::Change { edits, remove_events }
+        let changes = Changes {
+            edits: normalised(self.edits.into_inner()),
+            remove_events: each_once(self.removed.into_inner()),
+            block_nodes: each_once(self.blocked.into_inner()),
+            drop_items: each_once(self.items.into_inner()),
+        };
+        if changes == Changes::default() { Verdict::Keep } else { Verdict::Change(changes) }
     }
+}
+
+fn each_once<T: Ord>(mut all: Vec<T>) -> Vec<T> {
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// A little-endian u32; 0 outside the bytes.
 #[inline]
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().map_or(0, u32::from_le_bytes)
-}
-
-/// The chunks of one sealed batch: one tenant, one session, in order of play.
-pub struct Batch<'a> {
-    chunks: Vec<Chunk<'a>>,
-}
-
-impl<'a> Batch<'a> {
-    /// From where each chunk comes.
-    pub fn new(sources: impl IntoIterator<Item = &'a dyn Source>) -> Result<Self, ViewError> {
-        Ok(Self { chunks: sources.into_iter().map(Chunk::new).collect::<Result<_, _>>()? })
-    }
-
-    /// Its chunks.
-    pub fn chunks(&self) -> &[Chunk<'a>] {
-        &self.chunks
-    }
-
-    /// The fields of all its chunks.
-    pub fn fields(&self) -> impl DoubleEndedIterator<Item = Field<'_>> {
-        self.chunks.iter().flat_map(Chunk::fields)
-    }
-
-    /// The answer: one verdict for each chunk.
-    pub fn into_verdicts(self) -> Vec<Verdict> {
-        self.chunks.into_iter().map(Chunk::into_verdict).collect()
-    }
 }

@@ -37,7 +37,7 @@ pub enum Replacement {
     Mask(char),
     /// This text.
     Text(String),
-    /// An empty picture.
+    /// Nothing, for the whole field: an empty picture, 0 for a number, no text for anything else.
     Blank,
 }
 
@@ -54,6 +54,30 @@ pub struct Edit {
     pub replacement: Replacement,
 }
 
+/// What a plugin changes in one chunk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// In order, none overlapping another.
+    pub edits: Vec<Edit>,
+    /// In order, each once, as all that follows.
+    pub remove_events: Vec<u32>,
+    /// Elements of which only the box is left.
+    pub block_nodes: Vec<u32>,
+    /// What is left out of lists.
+    pub drop_items: Vec<Item>,
+}
+
+/// One thing of a list that the chunk's events hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Item {
+    /// One position of a mouse, touch or drag move: event, position in the event's list.
+    Position(u32, u32),
+    /// The request that the field in this row belongs to.
+    Request(u32),
+    /// The header that the field in this row belongs to.
+    Header(u32),
+}
+
 /// What a plugin says of one chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -62,25 +86,27 @@ pub enum Verdict {
     /// Leave it out; the number is a row of the manifest's drop reasons.
     Drop(u32),
     /// Change it.
-    Change {
-        /// In order, none overlapping another.
-        edits: Vec<Edit>,
-        /// In order, each once.
-        remove_events: Vec<u32>,
-    },
+    Change(Changes),
     /// These events instead.
     Replace(Vec<u8>),
 }
 
 /// Edits in any order, overlapping or not, as the host takes them: sorted, at most one for a byte.
-/// Where two overlap, both ranges are masked: no answer may uncover what another covers.
+/// Where two overlap, both ranges are masked: no answer may uncover what another covers. What is cleared
+/// has no other edit.
 pub(super) fn normalised(mut edits: Vec<Edit>) -> Vec<Edit> {
     edits.sort_by_key(|edit| (edit.field, edit.start, edit.end));
     let mut out: Vec<Edit> = Vec::with_capacity(edits.len());
-    for edit in edits {
-        match out.last_mut() {
-            Some(last) if last.field == edit.field && touches(last, &edit) => merge(last, edit),
-            Some(_) | None => out.push(edit),
+    for edits in edits.chunk_by(|a, b| a.field == b.field) {
+        if let Some(cleared) = edits.iter().find(|edit| edit.replacement == Replacement::Blank) {
+            out.push(cleared.clone());
+            continue;
+        }
+        for edit in edits {
+            match out.last_mut() {
+                Some(last) if last.field == edit.field && touches(last, edit) => merge(last, edit),
+                Some(_) | None => out.push(edit.clone()),
+            }
         }
     }
     out
@@ -91,8 +117,8 @@ fn touches(first: &Edit, second: &Edit) -> bool {
     second.start < first.end || (first.start, first.end) == (second.start, second.end)
 }
 
-fn merge(last: &mut Edit, edit: Edit) {
-    if *last == edit {
+fn merge(last: &mut Edit, edit: &Edit) {
+    if last == edit {
         return;
     }
     last.end = last.end.max(edit.end);
@@ -140,6 +166,14 @@ mod tests {
         assert_eq!(normalised(vec![text(0, 0, 4, "a"), mask(0, 2, 6)]), vec![mask(0, 0, 6)]);
         assert_eq!(normalised(vec![text(0, 0, 4, "a"), text(0, 2, 6, "b")]), vec![mask(0, 0, 6)]);
         assert_eq!(normalised(vec![text(0, 3, 3, "a"), text(0, 3, 3, "a")]), vec![text(0, 3, 3, "a")]);
+    }
+
+    #[test]
+    fn what_is_cleared_has_no_other_edit() {
+        let cleared = Edit { field: 0, start: 0, end: 4, replacement: Replacement::Blank };
+        let edits =
+            vec![text(0, 4, 4, "z"), mask(0, 1, 2), cleared.clone(), text(0, 0, 0, "a"), mask(1, 0, 1)];
+        assert_eq!(normalised(edits), vec![cleared, mask(1, 0, 1)]);
     }
 
     #[test]

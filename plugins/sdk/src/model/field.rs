@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use super::chunk::{Chunk, Element};
-use super::edit::{MaskChar, Replacement, snapped};
+use super::chunk::Chunk;
+use super::edit::{Item, MaskChar, Replacement, snapped};
 use super::kind::Kind;
+use super::source::Element;
 use crate::matching::{Find, Views};
 
 /// One text of a recording. A small handle, free to copy.
@@ -90,15 +91,15 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Masks all of it with `*`; a picture is blanked.
+    /// Masks all of it with `*`; a picture is cleared.
     pub fn mask_all(self) {
         self.mask_all_with(MaskChar::default());
     }
 
-    /// Masks all of it; a picture is blanked.
+    /// Masks all of it; a picture is cleared.
     pub fn mask_all_with(self, mask: MaskChar) {
         if self.kind() == Kind::Pixels {
-            self.blank();
+            self.clear();
         } else {
             self.mask_with(0..self.text().len(), mask);
         }
@@ -109,9 +110,47 @@ impl<'a> Field<'a> {
         self.chunk.edit(self.row, snapped(self.text(), range), Replacement::Text(text.into()));
     }
 
-    /// For pixels: an empty picture.
-    pub fn blank(self) {
+    /// Leaves nothing of it: an empty picture for pixels, 0 for a number, else no text.
+    pub fn clear(self) {
         self.chunk.edit(self.row, 0..self.text().len(), Replacement::Blank);
+    }
+
+    /// Blocks its element ([`Chunk::block_node`]); clears the field if the host does not know that.
+    ///
+    /// ```
+    /// # use replay_plugin::Field;
+    /// fn hide_secrets(field: Field<'_>) {
+    ///     let classes = field.element().and_then(|element| Some(element.attribute("class")?.to_owned()));
+    ///     if classes.is_some_and(|classes| classes.split_whitespace().any(|class| class == "secret")) {
+    ///         field.block();
+    ///     }
+    /// }
+    /// ```
+    pub fn block(self) {
+        let element = self.element_id();
+        if element == 0 || !self.chunk.block_node(element) {
+            self.clear();
+        }
+    }
+
+    /// Leaves out the request that it belongs to, with all that is known of it; a field of no request
+    /// is cleared.
+    pub fn drop_request(self) {
+        self.chunk.drop_item(Item::Request(u32::try_from(self.row).unwrap_or(u32::MAX)));
+    }
+
+    /// Leaves out the header that it belongs to, name and value; a field of no header is cleared.
+    ///
+    /// ```
+    /// # use replay_plugin::{Field, Kind};
+    /// fn drop_cookies(field: Field<'_>) {
+    ///     if field.kind() == Kind::Network && field.name().eq_ignore_ascii_case("cookie") {
+    ///         field.drop_header();
+    ///     }
+    /// }
+    /// ```
+    pub fn drop_header(self) {
+        self.chunk.drop_item(Item::Header(u32::try_from(self.row).unwrap_or(u32::MAX)));
     }
 
     /// Masks what `find` finds in it, however it is spelled.

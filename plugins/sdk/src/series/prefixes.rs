@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::matching::Find;
+use crate::matching::{Find, Heads};
 
 /// Characters that a prefix has at least: shorter ones are everybody's.
 const PREFIX_CHARS: usize = 4;
@@ -11,8 +11,6 @@ const PREFIX_CHARS: usize = 4;
 const WORD_CHARS: usize = 8;
 /// Bytes by which a prefix is looked up.
 const HEAD_BYTES: usize = 4;
-/// Slots of the quick no for most places.
-const FILTER_SLOTS: usize = 1 << 14;
 
 /// Where a prefix stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,15 +27,24 @@ pub(super) struct Prefixes {
     /// Lower-case values, sorted; none begins another once prepared.
     values: Vec<String>,
     heads: BTreeMap<[u8; HEAD_BYTES], Range<usize>>,
-    filter: Vec<bool>,
+    filter: Heads,
 }
 
 impl Prefixes {
     /// A typed value, folded.
     pub(super) fn add(&mut self, value: &str) {
         let value = value.trim();
-        if value.chars().nth(PREFIX_CHARS - 1).is_some() {
-            self.values.push(value.to_ascii_lowercase());
+        if value.chars().nth(PREFIX_CHARS - 1).is_none() {
+            return;
+        }
+        // Most are the one before and a letter more: what begins another is found as its prefix.
+        match self.values.last_mut() {
+            Some(last) if begins(last, value) => {}
+            Some(last) if begins(value, last) => {
+                last.replace_range(.., value);
+                last.make_ascii_lowercase();
+            }
+            _ => self.values.push(value.to_ascii_lowercase()),
         }
     }
 
@@ -52,14 +59,11 @@ impl Prefixes {
             }
             false
         });
-        self.filter = vec![false; FILTER_SLOTS];
         for (at, value) in self.values.iter().enumerate() {
             let Some(head) = value.as_bytes().first_chunk::<HEAD_BYTES>() else { continue };
             self.heads.entry(*head).or_insert(at..at).end = at + 1;
-            if let Some(slot) = self.filter.get_mut(slot(*head)) {
-                *slot = true;
-            }
         }
+        self.filter = Heads::of_words(self.heads.keys());
         !self.values.is_empty()
     }
 
@@ -81,26 +85,26 @@ impl Find for Prefixes {
     type Rule = Place;
 
     fn each(&self, text: &str, found: &mut dyn FnMut(Range<usize>, Place)) {
-        let bytes = text.as_bytes();
-        let mut at = 0;
-        while let Some(head) = bytes.get(at..).and_then(|rest| rest.first_chunk::<HEAD_BYTES>()) {
+        self.filter.each(text.as_bytes(), |at| {
+            let Some(head) = text.as_bytes().get(at..).and_then(|rest| rest.first_chunk::<HEAD_BYTES>())
+            else {
+                return;
+            };
             let head = head.map(|byte| byte.to_ascii_lowercase());
-            if self.filter.get(slot(head)).copied().unwrap_or_default()
-                && let Some((length, is_complete)) = text.get(at..).and_then(|rest| self.longest(head, rest))
+            if let Some((length, is_complete)) = text.get(at..).and_then(|rest| self.longest(head, rest))
                 && let Some(prefix) = text.get(at..at + length).map(str::trim_end)
                 && prefix.chars().nth(PREFIX_CHARS - 1).is_some()
             {
                 let place = place(text, at, at + prefix.len(), is_complete);
                 found(at..at + prefix.len(), place);
             }
-            at += 1;
-        }
+        });
     }
 }
 
-#[inline]
-fn slot(head: [u8; HEAD_BYTES]) -> usize {
-    (u32::from_le_bytes(head).wrapping_mul(0x9E37_79B1) >> 18) as usize
+/// Whether `text` begins with `with`, but for the case.
+fn begins(text: &str, with: &str) -> bool {
+    text.as_bytes().get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with.as_bytes()))
 }
 
 fn place(text: &str, start: usize, end: usize, is_complete: bool) -> Place {
