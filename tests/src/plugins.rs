@@ -10,6 +10,17 @@ use crate::service::binary;
 /// A tenant with its chain: name, revision, and each plugin with its settings.
 pub type Tenant<'a> = (&'a str, u16, &'a [(&'a str, &'a str)]);
 
+/// Limits for a host that is not optimised, on a machine that is busy: what it is asked of elements takes long.
+const PATIENT: &str = "limits: { time_per_batch: 20s, compile_time: 5m }";
+
+/// Writes a config into `dir` under whose limits `plugin test` waits.
+pub fn patient(dir: &Path) -> PathBuf {
+    let text = config(dir, &[], "");
+    let file = dir.join("patient.yaml");
+    std::fs::write(&file, text.replace("plugins: { dir", &format!("plugins: {{ {PATIENT}, dir"))).unwrap();
+    file
+}
+
 /// Where the components lie.
 pub fn components() -> PathBuf {
     let dir = binary().ancestors().nth(2).unwrap().join("plugins");
@@ -65,8 +76,55 @@ pub fn chains(tenants: &[Tenant<'_>]) -> String {
         "plugins: {{ dir: {components}, cache_dir: {cache} }}\n\
          tenants:\n  unlisted: defaults\n  defaults: {{ plugins: [] }}\n{tenants}",
         components = components().display(),
-        cache = binary().ancestors().nth(2).unwrap().join("plugin-cache").display(),
+        cache = cache().display(),
     )
+}
+
+/// The shipped config of a privacy level, with pins that fit, stores below `dir`, and every project treated by
+/// its defaults; `extra` is appended.
+pub fn privacy_config(level: &str, dir: &Path, extra: &str) -> String {
+    let mut plugin = String::new();
+    let mut put_in = |line: &str| -> String {
+        let setting = line.trim_start();
+        let indent = &line[..line.len() - setting.len()];
+        if let Some(name) = setting.strip_prefix("- name: ") {
+            plugin = name.to_owned();
+        }
+        let new = match setting {
+            "dir: ./data" => format!("dir: {}", dir.join("data").display()),
+            "dir: ./components" => format!("dir: {}", components().display()),
+            "cache_dir: ./plugin-cache" => {
+                format!("cache_dir: {}\n  {PATIENT}", cache().display())
+            }
+            "unlisted: reject" => "unlisted: defaults".to_owned(),
+            _ if setting.starts_with("sha256: ") => format!("sha256: {}", sha256(&plugin)),
+            _ => setting.to_owned(),
+        };
+        format!("{indent}{new}\n")
+    };
+    let text: String = privacy_file(level).lines().map(&mut put_in).collect();
+    format!("{text}api: {{ listen: \"127.0.0.1:0\" }}\n{extra}")
+}
+
+/// The chain of a privacy level: each plugin with its settings.
+pub fn privacy_chain(level: &str) -> Vec<(String, String)> {
+    let text = privacy_file(level);
+    let values = |key: &str| -> Vec<String> {
+        text.lines().filter_map(|line| Some(line.trim_start().strip_prefix(key)?.to_owned())).collect()
+    };
+    let (names, settings) = (values("- name: "), values("config: "));
+    assert!(!names.is_empty() && names.len() == settings.len(), "{level}");
+    names.into_iter().zip(settings).collect()
+}
+
+fn privacy_file(level: &str) -> String {
+    let config = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../config");
+    std::fs::read_to_string(config.join(format!("privacy-{level}.yaml"))).unwrap()
+}
+
+/// Where compiled plugins are, for all tests.
+fn cache() -> PathBuf {
+    binary().ancestors().nth(2).unwrap().join("plugin-cache")
 }
 
 /// Builds the plugin of `fixtures/hostile/spin` into `out`, as `spin.wasm`; answers its pin.

@@ -1,12 +1,11 @@
 //! Drops the chunks of pages that must not be recorded.
 
 mod config;
-mod glob;
 
+use replay_plugin::matching::{Glob, path_of};
 use replay_plugin::{Batch, Chunk, ErrorCode, Kind, Manifest, Plugin};
 
 pub use config::{Config, OnUnknown};
-use glob::{Glob, path_of};
 
 /// The plugin. See the README for its options.
 #[derive(Debug)]

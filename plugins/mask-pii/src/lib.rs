@@ -1,12 +1,14 @@
 //! Masks what identifies people, wherever it stands in a recording and however it is spelled.
 
+mod begins;
 mod config;
 mod patterns;
 mod rules;
 mod scan;
+mod split;
 
-use replay_plugin::matching::Joined;
-use replay_plugin::series::Series;
+use replay_plugin::matching::{Joined, Runs, Split};
+use replay_plugin::series::{Reach, Series};
 use replay_plugin::{Batch, ErrorCode, Field, Kind, Manifest, MaskChar, Plugin};
 
 pub use config::{Config, Pattern};
@@ -61,6 +63,7 @@ impl Plugin for MaskPii {
                 });
             }
         }
+        self.mask_split(&joined, &mut series);
         if self.scanner.has(Rule::Token) {
             for chunk in batch.chunks() {
                 let is_secret = |name: &String| rules::token::is_secret_name(name.as_bytes());
@@ -74,6 +77,30 @@ impl Plugin for MaskPii {
         }
         series.mask(&joined, true, self.mask);
         Ok(())
+    }
+}
+
+impl MaskPii {
+    /// Masks what is split over several fields.
+    fn mask_split<'b>(&self, joined: &[Joined<'b>], series: &mut Series<'b>) {
+        let runs = Runs::of(joined);
+        let mut mask = |split: &Split<'b>| {
+            for part in &split.parts {
+                part.field.mask_with(part.range.clone(), self.mask);
+                if part.field.kind() == Kind::Input {
+                    // A part is a few characters: elsewhere they are anybody's.
+                    series.mark_all(part.field, Reach::Series);
+                }
+            }
+        };
+        runs.search(&self.scanner, &mut |split, rule| {
+            if split::is_likely(rule, split) {
+                mask(split);
+            }
+        });
+        if let Some(patterns) = &self.patterns {
+            runs.search(patterns, &mut |split, ()| mask(split));
+        }
     }
 }
 

@@ -140,3 +140,86 @@ fn a_card_typed_digit_by_digit() {
     let texts = run_in_memory(&plugin("{}").unwrap(), &[chunk.focus(7, false)]).unwrap().remove(0).unwrap();
     assert!(texts.iter().all(|text| !text.contains(|char: char| char.is_ascii_digit())));
 }
+
+/// Texts of one event: node, parent, text; what is left of them.
+fn split_texts(config: &str, texts: &[(u32, u32, &str)]) -> Vec<String> {
+    let texts: Vec<_> =
+        texts.iter().map(|&(node, parent, text)| (Kind::Text, node, parent, "", text)).collect();
+    let chunk = MemoryChunk::new().fields(&texts);
+    run_in_memory(&plugin(config).unwrap(), &[chunk]).unwrap().remove(0).unwrap()
+}
+
+/// Spans side by side, each with a text.
+fn spans(texts: &[&'static str]) -> Vec<(u32, u32, &'static str)> {
+    (10..).step_by(2).zip(texts).map(|(parent, text)| (parent + 1, parent, *text)).collect()
+}
+
+#[test]
+fn an_address_and_a_card_in_several_text_nodes() {
+    for parts in [
+        &["anna", "@", "example.com"][..],
+        &["anna.smith", "@example.com"],
+        &["a", "n", "n", "a", "@", "x", ".", "i", "o"],
+        &["4111", "1111", "1111", "1111"],
+        &["3782", "822463", "10005"],
+        &["4", "2", "4", "2", "4", "2", "4", "2", "4", "2", "4", "2", "4", "2", "4", "2"],
+        &["DE89", "3704", "0044", "0532", "0130", "00"],
+    ] {
+        let stars: Vec<String> = parts.iter().map(|part| "*".repeat(part.len())).collect();
+        assert_eq!(split_texts("{}", &spans(parts)), stars, "{parts:?}");
+        let siblings: Vec<_> = (20..).zip(parts).map(|(node, part)| (node, 9, *part)).collect();
+        assert_eq!(split_texts("{}", &siblings), stars, "{parts:?}");
+    }
+    let siblings = [(20, 9, "call +44 20"), (21, 9, " 7946 "), (22, 9, "0958, or 078-05"), (23, 9, "-1120")];
+    assert_eq!(split_texts("{}", &siblings), ["call *** **", " **** ", "****, or ******", "*****"]);
+    let own = r#"{"kinds": ["email"], "patterns": [{"name": "order", "regex": "ORD-[0-9]+"}]}"#;
+    assert_eq!(split_texts(own, &[(20, 9, "no. ORD"), (21, 9, "-12")]), ["no. ***", "***"]);
+}
+
+#[test]
+fn cells_side_by_side_are_left_alone() {
+    for cells in [
+        &["anna", "berlin", "@", "home"][..],
+        // Luhn and issuer would fit.
+        &["41", "1111", "11111111", "11"],
+        &["415", "555", "0132"],
+        &["078-05", "-1120"],
+        &["203.0", ".113.7"],
+        &["2021", "2022", "2023", "2024"],
+    ] {
+        assert_eq!(split_texts("{}", &spans(cells)), cells, "{cells:?}");
+    }
+    assert_eq!(split_texts("{}", &spans(&["anna@x.io", ".next"])), ["*********", ".next"]);
+}
+
+#[test]
+fn a_card_and_other_numbers_in_boxes() {
+    for (boxes, masked) in [
+        (&["6011", "0009", "9013", "9424"][..], true),
+        (&["3782", "822463", "10005"], true),
+        (&["415", "555", "0132"], true),
+        (&["078", "05", "1120"], true),
+        (&["6", "0", "1", "1", "0", "0", "0", "9", "9", "0", "1", "3", "9", "4", "2", "4"], true),
+        (&["6011", "0009", "9013", "9425"], false),
+        (&["24", "11", "2026"], false),
+    ] {
+        let mut chunk = MemoryChunk::new();
+        for (node, value) in (30..).step_by(3).zip(boxes) {
+            chunk = (1..=value.len()).fold(chunk, |c, end| c.field(Kind::Input, node, "text", &value[..end]));
+        }
+        // Left: else what is not finished is masked.
+        let texts =
+            run_in_memory(&plugin("{}").unwrap(), &[chunk.focus(99, true)]).unwrap().remove(0).unwrap();
+        let is_masked = |text: &String| text.chars().all(|char| char == '*');
+        assert!(texts.iter().all(|text| is_masked(text) == masked), "{boxes:?}: {texts:?}");
+    }
+}
+
+#[test]
+fn a_card_drawn_digit_by_digit() {
+    let glyphs: Vec<_> = "No 4242 4242 4242 4242!".split("").filter(|glyph| !glyph.is_empty()).collect();
+    let drawn: Vec<_> = glyphs.iter().map(|glyph| (Kind::Canvas, 5, 5, "args", *glyph)).collect();
+    let texts =
+        run_in_memory(&plugin("{}").unwrap(), &[MemoryChunk::new().fields(&drawn)]).unwrap().remove(0);
+    assert_eq!(texts.unwrap().concat(), "No **** **** **** ****!");
+}
