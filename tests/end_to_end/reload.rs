@@ -1,17 +1,24 @@
-//! SIGHUP: a running service takes the chains of the rewritten config, or says why not and keeps its own.
+//! A running service takes the tenants and chains of the rewritten config, at SIGHUP or by itself, or says
+//! why not and keeps its own.
 
 use std::cell::Cell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use replay_tests::plugins::{Tenant, config};
+use replay_tests::plugins::{Tenant, config, sha256};
 use replay_tests::records::{TestChunk, session_id};
-use replay_tests::service::{FAST, Service, signal};
+use replay_tests::service::{Service, files_with, signal};
 use serde_json::json;
 
 const ADDRESS: &str = "ann.lee@letters.example";
 
 const CARDS: &[(&str, &str)] = &[("mask-pii", r#"{"kinds": ["card"]}"#)];
 const ALL: &[(&str, &str)] = &[("mask-inputs", "{}"), ("mask-pii", "{}")];
+
+/// Reloads only when asked to.
+const BY_SIGNAL: &str = "replay: { idle_timeout: 50ms, flush_interval: 20ms }\nreload: { watch: false }\n";
+
+/// Reloads by itself.
+const WATCHED: &str = "replay: { idle_timeout: 50ms, flush_interval: 20ms }\nreload: { interval: 50ms }\n";
 
 struct Running {
     service: Service,
@@ -20,13 +27,41 @@ struct Running {
 
 impl Running {
     fn start(dir: &Path, tenants: &[Tenant<'_>]) -> Self {
-        let mut service = Service::prepare_with(dir, &config(dir, tenants, FAST));
+        Self::start_with(dir, &config(dir, tenants, BY_SIGNAL))
+    }
+
+    fn start_with(dir: &Path, config: &str) -> Self {
+        let mut service = Service::prepare_with(dir, config);
         service.run();
         Self { service, records: Cell::new(0) }
     }
 
-    /// Whether a record of now is stored as it came, with an address in the page's text.
-    fn stores_addresses(&self, project: &str) -> bool {
+    fn rewrite(&self, text: &str) {
+        std::fs::write(self.service.dir.join("replay.yaml"), text).unwrap();
+    }
+
+    fn times_said(&self, words: &str) -> usize {
+        self.service.log().matches(words).count()
+    }
+
+    /// The intake's answer to a chunk with this key.
+    fn post(&self, key: &str) -> u16 {
+        let number = self.records.get() + 1;
+        let chunk = TestChunk::new("", &session_id(number), 0, 1_700_000_000_000, 1, "posted");
+        let (code, said) = self.service.post(chunk.body(key).to_string().as_bytes());
+        if code == 200 {
+            self.records.set(number);
+        }
+        assert!(code != 0, "{said}");
+        code
+    }
+
+    fn ingest(&self, chunk: &TestChunk) {
+        assert!(self.service.feed(&["ingest", "-"], chunk.record().as_bytes()).status.success());
+    }
+
+    /// A chunk of a session of its own, with an address in the page's text.
+    fn chunk(&self, project: &str) -> (u64, TestChunk) {
         let number = self.records.get() + 1;
         self.records.set(number);
         let session = session_id(number);
@@ -35,9 +70,15 @@ impl Running {
             "source": 0, "texts": [{"id": 7, "value": ADDRESS}], "attributes": [], "removes": [], "adds": [],
         }}])
         .to_string();
-        assert!(self.service.feed(&["ingest", "-"], chunk.record().as_bytes()).status.success());
+        (number, chunk)
+    }
+
+    /// Whether a record of now is stored as it came.
+    fn stores_addresses(&self, project: &str) -> bool {
+        let (number, chunk) = self.chunk(project);
+        self.ingest(&chunk);
         self.service.wait_settled(number);
-        let exported = self.service.ok(&["session", "export", project, &session]);
+        let exported = self.service.ok(&["session", "export", project, &chunk.session]);
         assert!(exported.contains("\"texts\""), "{exported}");
         exported.contains(ADDRESS)
     }
@@ -56,8 +97,8 @@ impl Running {
     }
 }
 
-const DONE: &str = "the chains of the config are in place";
-const REFUSED: &str = "the chains stay as they were";
+const DONE: &str = "tenants and chains are in place";
+const REFUSED: &str = "the config stays as it was";
 
 #[test]
 fn a_higher_revision_takes_the_place_of_the_running_chain() {
@@ -65,14 +106,14 @@ fn a_higher_revision_takes_the_place_of_the_running_chain() {
     let mut running = Running::start(dir.path(), &[("shop", 1, CARDS), ("clinic", 1, CARDS)]);
     assert!(running.stores_addresses("shop"));
     let pid = running.service.pid();
-    running.reload(&config(dir.path(), &[("shop", 2, ALL), ("clinic", 1, CARDS)], FAST), DONE);
+    running.reload(&config(dir.path(), &[("shop", 2, ALL), ("clinic", 1, CARDS)], BY_SIGNAL), DONE);
     assert!(!running.stores_addresses("shop"), "new records follow the new chain");
     assert!(running.stores_addresses("clinic"), "the other tenant's is what it was");
     assert_eq!(running.service.pid(), pid);
     assert!(running.service.ok(&["session", "export", "shop", &session_id(1)]).contains(ADDRESS));
 
     // And back, which is a change like any other.
-    running.reload(&config(dir.path(), &[("shop", 3, CARDS), ("clinic", 1, CARDS)], FAST), DONE);
+    running.reload(&config(dir.path(), &[("shop", 3, CARDS), ("clinic", 1, CARDS)], BY_SIGNAL), DONE);
     assert!(running.stores_addresses("shop"));
     assert_eq!(running.service.stop().0, Some(0));
 }
@@ -80,7 +121,7 @@ fn a_higher_revision_takes_the_place_of_the_running_chain() {
 #[test]
 fn a_config_that_is_refused_changes_nothing_and_says_why() {
     let dir = tempfile::tempdir().unwrap();
-    let of = |revision, chain| config(dir.path(), &[("shop", revision, chain)], FAST);
+    let of = |revision, chain| config(dir.path(), &[("shop", revision, chain)], BY_SIGNAL);
     let mut running = Running::start(dir.path(), &[("shop", 2, ALL)]);
     assert!(!running.stores_addresses("shop"));
     let (now, next) = (of(2, ALL), of(3, CARDS));
@@ -106,5 +147,194 @@ fn a_config_that_is_refused_changes_nothing_and_says_why() {
     // What was refused was not remembered: the next good one is taken.
     running.reload(&next, DONE);
     assert!(running.stores_addresses("shop"));
+    assert_eq!(running.service.stop().0, Some(0));
+}
+
+#[test]
+fn a_changed_file_is_taken_by_itself_and_a_broken_one_is_said_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = |revision, chain| config(dir.path(), &[("shop", revision, chain)], WATCHED);
+    let mut running = Running::start_with(dir.path(), &of(1, CARDS));
+    assert!(running.stores_addresses("shop"));
+    running.rewrite(&of(2, ALL));
+    running.service.wait_until(DONE, |_| running.times_said(DONE) == 1);
+    assert!(!running.stores_addresses("shop"));
+    let stale = || running.service.metric("replay_config_stale", "");
+    assert_eq!(stale(), 0.0);
+
+    // Half of it, again and again: each time it is read, refused, and counted.
+    let half = of(3, CARDS);
+    let half = &half[..half.len() - WATCHED.len() - 40];
+    for times in 1..=3 {
+        running.rewrite(half);
+        let failed = |service: &Service| service.metric("replay_reload_failed_total", "") >= f64::from(times);
+        running.service.wait_until("it is refused", failed);
+    }
+    assert_eq!((running.times_said(REFUSED), stale()), (1, 1.0), "{}", running.service.log());
+    let (code, ready) = running.service.get("/readyz");
+    assert!(
+        code == 200 && ready.contains("degraded") && ready.contains("the config on disk is refused"),
+        "{ready}"
+    );
+    running.rewrite(&of(2, ALL));
+    running.service.wait_until("it is taken back", |_| stale() == 0.0);
+    assert!(!running.stores_addresses("shop"));
+    assert!(running.service.get("/readyz").1.contains("\"ready\""));
+    assert_eq!(running.times_said(DONE), 1, "nothing was replaced");
+
+    // What is read at the start only is said to be.
+    running.rewrite(&of(2, ALL).replace("flush_interval: 20ms", "flush_interval: 30ms"));
+    running.service.wait_until("it is taken in part", |_| running.times_said("need a restart") == 1);
+    assert!(stale() == 1.0 && running.service.ok(&["status"]).contains("restart"));
+    assert_eq!(running.service.stop().0, Some(0));
+}
+
+/// A config whose tenants have files of their own.
+fn with_dir(dir: &Path, unlisted: &str, extra: &str) -> String {
+    let tenants = dir.join("tenants");
+    std::fs::create_dir_all(&tenants).unwrap();
+    let inside = format!("tenants:\n  dir: {}\n  unlisted: {unlisted}\n", tenants.display());
+    // The same plugins as the others have: what nobody has any more leaves the cache that tests share.
+    let config = config(dir, &[("anchor", 1, ALL)], extra);
+    config.replace("tenants:\n  unlisted: defaults\n", &inside)
+}
+
+/// A tenant's own file.
+fn tenant_file(key: &str, revision: u16, chain: &[(&str, &str)]) -> String {
+    let plugin = |(name, settings): &(&str, &str)| {
+        format!("  - {{ name: {name}, sha256: {}, config: {settings} }}\n", sha256(name))
+    };
+    let plugins: String = chain.iter().map(plugin).collect();
+    format!("keys: [{key}]\nchain_revision: {revision}\nplugins:\n{plugins}")
+}
+
+#[test]
+fn tenants_come_and_go_with_their_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = with_dir(dir.path(), "reject", WATCHED);
+    let mut running = Running::start_with(dir.path(), &text);
+    let file = |name: &str| dir.path().join("tenants").join(name);
+    assert_eq!((running.post("pk_live_anchor"), running.post("pk_shop")), (200, 401));
+
+    std::fs::write(file("shop.yaml"), tenant_file("pk_shop", 1, ALL)).unwrap();
+    running.service.wait_until(DONE, |_| running.times_said(DONE) == 1);
+    assert_eq!(running.post("pk_shop"), 200);
+    assert!(!running.stores_addresses("shop"));
+    assert!(running.service.ok(&["check"]).contains("tenants: 2 listed"));
+
+    // A mistake in one file, and nobody's tenants change.
+    std::fs::write(file("blog.yaml"), "keys: [pk_blog]\nplugns: []\n").unwrap();
+    running.service.wait_until(REFUSED, |_| running.times_said("unknown key `plugns`") == 1);
+    assert_eq!((running.post("pk_shop"), running.post("pk_blog")), (200, 401));
+    assert_eq!(running.service.cli(&["check"]).status.code(), Some(78));
+    std::fs::write(file("blog.yaml"), "keys: [pk_blog]\n").unwrap();
+    running.service.wait_until(DONE, |_| running.times_said(DONE) == 2);
+    assert_eq!(running.post("pk_blog"), 200);
+
+    std::fs::remove_file(file("shop.yaml")).unwrap();
+    running.service.wait_until(DONE, |_| running.times_said(DONE) == 3);
+    assert_eq!((running.post("pk_shop"), running.post("pk_blog")), (401, 200));
+    let (number, chunk) = running.chunk("shop");
+    running.ingest(&chunk);
+    running.service.wait_settled(number);
+    let letters = running.service.json(&["dead-letter", "list"]);
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    assert_eq!(letters[0]["reason"], "unknown_tenant");
+
+    // All at once is a mount that failed, not a decision.
+    std::fs::remove_file(file("blog.yaml")).unwrap();
+    running.service.wait_until(DONE, |_| running.times_said(DONE) == 4);
+    running.rewrite(&text.replace("  anchor:", "  #").replace("    keys: [pk_live_anchor]", "  #"));
+    running.service.wait_until(REFUSED, |_| running.times_said(REFUSED) == 2);
+    running.rewrite(&text);
+    running.service.wait_until("taken back", |service| service.metric("replay_config_stale", "") == 0.0);
+    assert_eq!(running.post("pk_live_anchor"), 200);
+    assert_eq!(running.service.stop().0, Some(0));
+}
+
+/// Sealed by age or at the end only: what was admitted waits.
+const SLOW: &str = "replay: { idle_timeout: 1h, flush_interval: 20ms }\nlimits: { max_session_age: 1h }\n\
+                    reload: { watch: false }\n";
+
+fn wait_buffered(running: &Running, number: u64) {
+    running.service.wait_until("it waits", |service| {
+        service.metric("replay_records_received_total", "") >= number as f64
+            && service.metric("replay_open_sessions", "") == number as f64
+    });
+}
+
+#[test]
+fn what_was_admitted_of_a_tenant_that_left_is_rejected_and_holds_no_payload() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = with_dir(dir.path(), "reject", SLOW);
+    let shop = dir.path().join("tenants/shop.yaml");
+    std::fs::write(&shop, tenant_file("pk_shop", 1, ALL)).unwrap();
+    let mut running = Running::start_with(dir.path(), &text);
+    let (number, chunk) = running.chunk("shop");
+    running.ingest(&chunk);
+    wait_buffered(&running, number);
+    std::fs::remove_file(&shop).unwrap();
+    running.reload(&text, DONE);
+    // Of somebody who never had a chain: the defaults redact nothing, so that the letter holds everything.
+    let (_, stranger) = running.chunk("stranger");
+    running.ingest(&stranger);
+    let (code, said) = running.service.stop();
+    assert!(code == Some(0) && said.contains("dead-lettered 2"), "{said}");
+    // Of the tenant that left too, when it comes after the next start.
+    running.service.run();
+    let (_, late) = running.chunk("shop");
+    running.ingest(&late);
+    running.service.wait_settled(1);
+    let letters = running.service.json(&["dead-letter", "list"]);
+    assert_eq!(letters.len(), 3, "{letters:?}");
+    assert!(letters.iter().all(|letter| letter["reason"] == "unknown_tenant"), "{letters:?}");
+    assert_eq!(running.service.stop().0, Some(0));
+    let in_letters = |chunk: &TestChunk| {
+        let found = files_with(&dir.path().join("data"), chunk.record().as_bytes());
+        let is_letters = |path: &PathBuf| path.to_string_lossy().contains("dead.sqlite");
+        assert!(!found.is_empty(), "the source has it");
+        found.iter().any(is_letters)
+    };
+    assert_eq!([&stranger, &chunk, &late].map(in_letters), [true, false, false]);
+}
+
+#[test]
+fn a_retired_tenant_keeps_its_chain_until_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = with_dir(dir.path(), "defaults", SLOW);
+    let shop = dir.path().join("tenants/shop.yaml");
+    std::fs::write(&shop, tenant_file("pk_shop", 1, ALL)).unwrap();
+    let mut running = Running::start_with(dir.path(), &text);
+    let (number, before) = running.chunk("shop");
+    running.ingest(&before);
+    wait_buffered(&running, number);
+
+    // Only to take the file away would send its records through the defaults unsaid.
+    std::fs::remove_file(&shop).unwrap();
+    let said = running.reload(&text, REFUSED);
+    assert!(!said.contains(DONE), "{said}");
+    running.service.wait_until("it says what to do", |service| service.log().contains("tenants.retired"));
+    let retired = text.replace("  unlisted:", "  retired: [shop]\n  unlisted:");
+    running.reload(&retired, DONE);
+    let (number, after) = running.chunk("shop");
+    running.ingest(&after);
+    wait_buffered(&running, number);
+    assert_eq!(running.post("pk_shop"), 401);
+    let (code, said) = running.service.stop();
+    assert!(code == Some(0) && said.contains("stored 2"), "{said}");
+
+    running.rewrite(&retired.replace("idle_timeout: 1h", "idle_timeout: 50ms"));
+    running.service.run();
+    for chunk in [&before, &after] {
+        let exported = running.service.ok(&["session", "export", "shop", &chunk.session]);
+        assert!(exported.contains("\"texts\"") && !exported.contains(ADDRESS), "{exported}");
+    }
+    // From here on it is as anybody who is not listed.
+    running.records.set(0);
+    let (_, mut chunk) = running.chunk("shop");
+    chunk.session = session_id(77);
+    running.ingest(&chunk);
+    running.service.wait_settled(1);
+    assert!(running.service.ok(&["session", "export", "shop", &chunk.session]).contains(ADDRESS));
     assert_eq!(running.service.stop().0, Some(0));
 }

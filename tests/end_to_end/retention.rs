@@ -12,7 +12,7 @@ use replay_embedded::dir::DirCold;
 use replay_embedded::sqlite::{SqliteHot, SqliteSettings};
 use replay_ports::{ArchiveFilter, ColdStore, HotStore, Precondition, PutOutcome};
 use replay_tests::records::{TestChunk, gzip, session_id};
-use replay_tests::service::{FAST, Service};
+use replay_tests::service::{FAST, Service, config, signal};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -170,4 +170,23 @@ fn what_is_overdue_is_told_part_by_part() {
     service.wait_until("it is moved", |service| service.json(&["migrate", "run"])[0]["sessions_moved"] == 1);
     assert!(up(&service) > 0.0);
     assert!(complete(&service, "migration") > moved);
+}
+
+#[test]
+fn other_days_of_retention_count_from_the_reload_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let days = |days: u32| {
+        let shop = format!("shop: {{ hot_retention_days: {days}, keys");
+        config(dir.path(), FAST).replace("shop: { keys", &shop)
+    };
+    let mut service = Service::prepare_with(dir.path(), &days(60));
+    with_database(&service, async |hot| hot.insert(&[row("shop", 1, 31)]).await.unwrap());
+    service.run();
+    let moved = |service: &Service| service.json(&["migrate", "run"])[0]["sessions_moved"].clone();
+    assert_eq!(moved(&service), 0);
+    std::fs::write(dir.path().join("replay.yaml"), days(30)).unwrap();
+    signal(service.pid(), "HUP");
+    service.wait_until("it is taken", |service| service.metric("replay_reloads_total", "") == 1.0);
+    assert_eq!(moved(&service), 1);
+    assert_eq!(service.stop().0, Some(0));
 }

@@ -7,6 +7,7 @@ mod foreign;
 mod life;
 mod memory;
 mod outages;
+mod registry;
 mod throughput;
 mod upgrade;
 mod visits;

@@ -5,6 +5,7 @@ mod doctor;
 mod errors;
 mod lifecycle;
 mod parts;
+mod reader;
 mod speed;
 mod versions;
 mod world;

@@ -28,7 +28,7 @@ pub(super) struct Bucket {
 impl Bucket {
     /// Checks the settings; connects at the first call.
     pub(super) async fn new(settings: &S3Settings) -> Result<Self> {
-        let wrong = |what: &str| PortError::refused(format!("the cold store's settings: {what}"));
+        let wrong = |what: &str| PortError::refused(format!("the object store's settings: {what}"));
         settings.check().map_err(|what| wrong(&what))?;
         let client = client(settings).await;
         if client.config().region().is_none() {
@@ -72,7 +72,27 @@ impl Bucket {
         }))
     }
 
+    pub(super) fn size_of(found: &HeadObjectOutput) -> u64 {
+        unsigned(found.content_length)
+    }
+
     pub(super) async fn get(&self, key: &str) -> Result<Option<(ObjectTag, Bytes)>> {
+        let Some((tag, bytes)) =
+            self.get_at_most(key, self.settings.max_object_bytes, "`max_object_bytes`").await?
+        else {
+            return Ok(None);
+        };
+        Ok(Some((self.tag(tag.as_deref())?, bytes)))
+    }
+
+    /// An object of at most so many bytes, with what the store gives as its `ETag`; `bound` is the name of
+    /// the limit.
+    pub(super) async fn get_at_most(
+        &self,
+        key: &str,
+        most: u64,
+        bound: &str,
+    ) -> Result<Option<(Option<String>, Bytes)>> {
         let doing = format!("read {key}");
         let found = match self.client.get_object().bucket(self.name()).key(key).send().await {
             Ok(found) => found,
@@ -82,14 +102,13 @@ impl Bucket {
             }
         };
         let size = unsigned(found.content_length);
-        if size > self.settings.max_object_bytes {
-            let most = self.settings.max_object_bytes;
+        if size > most {
+            let place = &self.place;
             return Err(PortError::rejected(format!(
-                "{key} in {} has {size} bytes, and `max_object_bytes` is {most}",
-                self.place
+                "{key} in {place} has {size} bytes, and {bound} is {most}"
             )));
         }
-        let tag = self.tag(found.e_tag.as_deref())?;
+        let tag = found.e_tag;
         let bytes = self.read(found.body, size).await.map_err(|fault| self.error(&fault, &doing))?;
         Ok(Some((tag, bytes)))
     }

@@ -19,6 +19,7 @@ mod doctor;
 mod fault;
 mod key;
 mod probe;
+mod reader;
 mod settings;
 mod store;
 mod upload;
@@ -26,5 +27,6 @@ mod versions;
 mod write;
 
 pub use doctor::examine;
+pub use reader::S3Reader;
 pub use settings::S3Settings;
 pub use store::S3Cold;

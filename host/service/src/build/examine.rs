@@ -5,8 +5,8 @@ use std::path::Path;
 use replay_ports::{Finding, Verdict};
 
 use super::servers;
-use crate::chains::check_components;
-use crate::config::{ColdStore, DeadLetterStore, Hot, Settings, Source};
+use crate::chains::{ChainProblems, any_chain, check_components};
+use crate::config::{ColdStore, DeadLetterStore, Hot, Place, Settings, Source};
 use crate::lock::running_owner;
 
 /// Less room than this on a data disk is said.
@@ -15,6 +15,7 @@ const LITTLE_ROOM_BYTES: u64 = 1 << 30;
 /// Looks at everything, one server after the other; nothing that is there is changed.
 pub(crate) async fn examine(settings: &Settings) -> Vec<Finding> {
     let mut findings = local(settings);
+    findings.extend(plugins(settings).await);
     let letters = match &settings.dead_letters.store {
         DeadLetterStore::Topic { topic, .. } => Some(topic.as_str()),
         DeadLetterStore::Table => None,
@@ -36,7 +37,7 @@ pub(crate) fn worst(findings: &[Finding]) -> Verdict {
     findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Fine)
 }
 
-/// What needs no server: directories, the lock, components.
+/// What needs no server: directories and the lock.
 fn local(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![directory("data directory", &settings.embedded.dir, "embedded.dir")];
     if let ColdStore::Dir(dir) = &settings.cold.store {
@@ -46,15 +47,54 @@ fn local(settings: &Settings) -> Vec<Finding> {
         let detail = format!("process {} (`{}`) has the data directory", owner.pid, owner.command);
         findings.push(Finding::fine("running service", detail));
     }
-    findings.push(match check_components(&settings.tenants, &settings.plugins.dir) {
-        Ok(()) => Finding::fine("plugins", "every component is there and is what its pin says"),
-        Err(problems) => Finding::wrong(
-            "plugins",
-            problems.to_string(),
-            "put the reviewed components into plugins.dir, or mend their sha256",
-        ),
-    });
     findings
+}
+
+/// Where components come from, and whether they are there. Asks servers: on a thread that may wait.
+async fn plugins(settings: &Settings) -> Vec<Finding> {
+    if !any_chain(&settings.tenants) {
+        return Vec::new();
+    }
+    let (registry, tenants) = (super::registry(settings), settings.tenants.clone());
+    let looked = tokio::task::spawn_blocking(move || {
+        let mut findings: Vec<Finding> = registry.reach().into_iter().map(of_place).collect();
+        findings.push(of_components(check_components(&tenants, &registry)));
+        findings
+    });
+    let failed = |error| vec![Finding::wrong("plugins", format!("looking ended early: {error}"), "")];
+    looked.await.unwrap_or_else(failed)
+}
+
+fn of_place((place, reached): (&Place, Result<(), String>)) -> Finding {
+    const CHECK: &str = "plugin registry";
+    const ADVICE: &str = "until it answers, private copies serve and new versions cannot be taken";
+    match reached {
+        Ok(()) => Finding::fine(CHECK, format!("{place} answers")),
+        Err(why) if place.is_remote() => Finding::unreachable(CHECK, format!("{place}: {why}"), ADVICE),
+        Err(why) => Finding::wrong(CHECK, format!("{place}: {why}"), ADVICE),
+    }
+}
+
+fn of_components(checked: Result<Vec<String>, ChainProblems>) -> Finding {
+    const CHECK: &str = "plugins";
+    match checked {
+        Ok(away) if away.is_empty() => {
+            Finding::fine(CHECK, "every component is there and is what its pin says")
+        }
+        Ok(away) => Finding::warning(
+            CHECK,
+            away.join("\n"),
+            "bring the registry back: copies that are kept serve meanwhile",
+        ),
+        Err(problems) if problems.is_away() => {
+            Finding::unreachable(CHECK, problems.to_string(), "bring the registry back")
+        }
+        Err(problems) => Finding::wrong(
+            CHECK,
+            problems.to_string(),
+            "put the reviewed components into plugins.dir or a registry, or mend their sha256",
+        ),
+    }
 }
 
 /// Whether a directory can be written to, and how much room there is.

@@ -2,9 +2,12 @@
 
 mod examine;
 mod open;
+#[cfg(feature = "servers")]
+mod remote;
 #[cfg_attr(not(feature = "servers"), path = "no_servers.rs")]
 mod servers;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,15 +21,17 @@ use replay_embedded::log::LocalLog;
 use replay_ports::Result;
 use replay_sandbox::Sandbox;
 
-use crate::chains::{ChainLimits, ChainProblems, ChainSet, Chains, Loading, any_chain};
+use crate::chains::{ChainLimits, ChainProblems, ChainSet, Chains, Loaded, Loading, ShadowBounds, any_chain};
 use crate::clock::{Clock, millis, unix_ms};
-use crate::config::{Recompress, Settings, Tenant, Tenants};
+use crate::config::{PluginLimits, Recompress, ScriptLimits, Settings, Tenant, Tenants};
 use crate::http::IntakeLimits;
 use crate::lifecycle::{Lifecycle, LifecycleSettings};
 use crate::observe::{LetterLog, Metrics};
+use crate::registry::{Registry, Remote, Wanted};
 use crate::replays::Replays;
 use crate::run::JobContext;
 use crate::stores::{Kept, Stores};
+use crate::swap::Swap;
 
 pub(crate) use examine::{examine, worst};
 use open::Opened;
@@ -44,7 +49,8 @@ pub(crate) enum Opener {
 /// What a process that owns the data is made of.
 pub(crate) struct Parts {
     pub(crate) stores: Stores,
-    pub(crate) tenants: Arc<Tenants>,
+    pub(crate) tenants: Arc<Swap<Tenants>>,
+    pub(crate) policy: Arc<Swap<RetentionPolicy>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
     pub(crate) intake_limits: IntakeLimits,
@@ -66,20 +72,25 @@ impl Parts {
 }
 
 /// Loads the tenants' chains. Blocks: a component that is not in the cache is compiled. `sandbox` is made
-/// when a first plugin needs it, and kept for a reload: one engine and one pool serve a process.
+/// when a first plugin needs it, and kept for a reload: one engine and one pool serve a process. Beside the
+/// chains: components of which only the copy was there.
 pub(crate) fn chains(
     settings: &Settings,
     sandbox: &mut Option<Sandbox>,
-) -> std::result::Result<Arc<Chains>, ChainProblems> {
-    let set = chain_set(settings, sandbox)?;
-    Ok(Arc::new(Chains::new(set, chain_limits(settings), encoding(settings))))
+) -> std::result::Result<(Arc<Chains>, Vec<Wanted>), ChainProblems> {
+    let registry = registry(settings);
+    let Loaded { set, away } = chain_set(settings, &registry, sandbox)?;
+    let chains = Arc::new(Chains::new(set, chain_limits(settings), encoding(settings)));
+    chains.clean(&registry);
+    Ok((chains, away))
 }
 
 /// The same without what runs them, for a reload.
 pub(crate) fn chain_set(
     settings: &Settings,
+    registry: &Registry,
     kept: &mut Option<Sandbox>,
-) -> std::result::Result<ChainSet, ChainProblems> {
+) -> std::result::Result<Loaded, ChainProblems> {
     if kept.is_none() && any_chain(&settings.tenants) {
         *kept = Some(sandbox(settings)?);
     }
@@ -88,39 +99,74 @@ pub(crate) fn chain_set(
         replay_sandbox::sweep_unused(&settings.plugins.cache_dir);
     }
     let loading = Loading {
-        dir: &settings.plugins.dir,
-        revisions: &settings.embedded.dir.join("chains.json"),
+        registry,
+        revisions: &revisions_file(settings),
         letters: settings.dead_letters.payload,
         threads: settings.limits.workers,
     };
     ChainSet::load(&settings.tenants, kept.as_ref(), &loading)
 }
 
+/// Where the config's components are found. Inside a runtime, for places in buckets.
+pub(crate) fn registry(settings: &Settings) -> Registry {
+    let remote = settings.registry_s3.as_ref().filter(|_| settings.has_remote_plugins());
+    let remote = remote.and_then(|s3| -> Option<Arc<dyn Remote>> {
+        let runtime = tokio::runtime::Handle::try_current().ok()?;
+        servers::registry(s3, runtime)
+    });
+    Registry::new(settings, remote)
+}
+
+/// Where it is remembered which chain had which revision.
+pub(crate) fn revisions_file(settings: &Settings) -> PathBuf {
+    settings.embedded.dir.join("chains.json")
+}
+
 /// The sandbox of this process.
 pub(crate) fn sandbox(settings: &Settings) -> std::result::Result<Sandbox, ChainProblems> {
-    let (plugins, limits) = (&settings.plugins, &settings.plugins.limits);
+    let plugins = &settings.plugins;
     let compiler = std::env::current_exe()
         .map_err(|error| ChainProblems::one(format!("cannot find this program's own file: {error}")))?;
     let settings = replay_sandbox::Settings {
         cache_dir: plugins.cache_dir.clone(),
-        concurrency: settings.limits.workers,
-        limits: replay_sandbox::Limits {
-            time_per_batch: limits.time_per_batch,
-            time_per_mib: limits.time_per_mib,
-            memory_bytes: bytes(limits.memory_bytes),
-            getter_calls: limits.getter_calls,
-            stack_bytes: bytes(limits.stack_bytes),
-            log_lines: limits.log_lines,
-            component_bytes: bytes(limits.component_bytes),
-            configure_time: limits.configure_time,
-            compile_time: limits.compile_time,
-            compile_memory_bytes: limits.compile_memory_bytes,
-            output_bytes: bytes(limits.output_bytes),
-        },
+        // A shadow's calls have places of their own: no chain that stores waits for one.
+        concurrency: settings.limits.workers + plugins.shadow.slots as usize,
+        limits: plugin_limits(&plugins.limits),
+        script_limits: script_limits(&plugins.limits, &plugins.script_limits),
         max_loaded_bytes: bytes(plugins.loaded_bytes),
         compiler,
     };
     Sandbox::new(settings).map_err(|error| ChainProblems::one(format!("the sandbox: {error}")))
+}
+
+fn plugin_limits(limits: &PluginLimits) -> replay_sandbox::Limits {
+    replay_sandbox::Limits {
+        time_per_batch: limits.time_per_batch,
+        time_per_mib: limits.time_per_mib,
+        memory_bytes: bytes(limits.memory_bytes),
+        getter_calls: limits.getter_calls,
+        stack_bytes: bytes(limits.stack_bytes),
+        log_lines: limits.log_lines,
+        component_bytes: bytes(limits.component_bytes),
+        configure_time: limits.configure_time,
+        compile_time: limits.compile_time,
+        compile_memory_bytes: limits.compile_memory_bytes,
+        output_bytes: bytes(limits.output_bytes),
+    }
+}
+
+/// Those of all plugins, with what scripts have of their own.
+fn script_limits(limits: &PluginLimits, own: &ScriptLimits) -> replay_sandbox::Limits {
+    replay_sandbox::Limits {
+        time_per_batch: own.time_per_batch,
+        time_per_mib: own.time_per_mib,
+        memory_bytes: bytes(own.memory_bytes),
+        component_bytes: bytes(own.component_bytes),
+        configure_time: own.configure_time,
+        compile_time: own.compile_time,
+        compile_memory_bytes: own.compile_memory_bytes,
+        ..plugin_limits(limits)
+    }
 }
 
 /// Opens the stores as their owner, and builds what uses them.
@@ -130,7 +176,8 @@ pub(crate) async fn parts(settings: &Settings, clock: Clock, opener: Opener) -> 
     let lifecycle =
         Lifecycle::new(stores.kept.clone(), lifecycle_settings(settings), clock, Arc::clone(&metrics));
     Ok(Parts {
-        tenants: Arc::new(settings.tenants.clone()),
+        tenants: Arc::new(Swap::new(settings.tenants.clone())),
+        policy: Arc::new(Swap::new(retention_policy(settings))),
         limits: limits(settings),
         intake_limits: intake_limits(settings),
         lifecycle: Arc::new(lifecycle),
@@ -176,6 +223,13 @@ pub(crate) fn chain_limits(settings: &Settings) -> ChainLimits {
         max_stored_chunk_bytes: bytes(limits.max_stored_chunk_bytes),
         breaker_failures: plugins.breaker_failures,
         breaker_wait: plugins.breaker_wait,
+        plugin_labels: settings.telemetry.plugin_labels as usize,
+        shadow: ShadowBounds {
+            slots: plugins.shadow.slots as usize,
+            cpu_percent: plugins.shadow.cpu_percent,
+            queue_batches: plugins.shadow.queue_batches as usize,
+            queue_bytes: bytes(plugins.shadow.queue_bytes),
+        },
     }
 }
 
@@ -209,7 +263,8 @@ pub(crate) fn retention_policy(settings: &Settings) -> RetentionPolicy {
     }
 }
 
-fn limits(settings: &Settings) -> Limits {
+/// The pipeline's bounds.
+pub(crate) fn limits(settings: &Settings) -> Limits {
     let (replay, limits) = (&settings.replay, &settings.limits);
     Limits {
         max_chunks_per_session: replay.max_chunks_per_session as usize,
@@ -233,14 +288,14 @@ fn limits(settings: &Settings) -> Limits {
 }
 
 /// What the jobs need to know of the config.
-pub(crate) fn job_context(settings: &Settings, tenants: Arc<Tenants>, chains: Arc<Chains>) -> JobContext {
+pub(crate) fn job_context(settings: &Settings, parts: &Parts, chains: Arc<Chains>) -> JobContext {
     JobContext {
         threads: settings.limits.workers,
         limits: decode_limits(settings),
         encoding: encoding(settings),
         chains,
-        tenants,
-        policy: Arc::new(retention_policy(settings)),
+        tenants: Arc::clone(&parts.tenants),
+        policy: Arc::clone(&parts.policy),
         max_letter_payload_bytes: settings.dead_letters.max_payload_bytes,
         letter_log: Arc::new(LetterLog::default()),
     }

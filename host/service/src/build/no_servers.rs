@@ -6,6 +6,7 @@ use replay_ports::{ColdStore, DeadLetters, Finding, HotStore, PortError, Result,
 
 use super::Opener;
 use crate::config::{ClickHouse, Kafka, S3, Settings};
+use crate::registry::Remote;
 
 fn lacking<T>(server: &str) -> Result<T> {
     Err(PortError::refused(format!(
@@ -48,6 +49,10 @@ pub(super) async fn cold(_: &S3, _: Opener) -> Result<Arc<dyn ColdStore>> {
 
 pub(super) async fn cold_for_reading(_: &S3) -> Result<Arc<dyn ColdStore>> {
     lacking("S3")
+}
+
+pub(super) fn registry(_: &S3, _: tokio::runtime::Handle) -> Option<Arc<dyn Remote>> {
+    None
 }
 
 pub(super) fn schema_text(_: &Settings, _: &ClickHouse) -> Result<String> {

@@ -7,8 +7,10 @@ use replay_servers::clickhouse::{self, ClickHouseDeadLetters, ClickHouseHot, Cli
 use replay_servers::kafka::{self, KafkaDeadLetters, KafkaSettings, KafkaSource, LetterTopicSettings};
 use replay_servers::s3::{self, S3Cold, S3Settings};
 
+use super::remote::S3Remote;
 use super::{Opener, bytes};
 use crate::config::{ClickHouse, DeadLetterStore, Kafka, S3, Settings};
+use crate::registry::Remote;
 
 /// Joins no group: that happens when the first record is asked for.
 pub(super) async fn source(settings: &Settings, kafka: &Kafka, opener: Opener) -> Result<Arc<dyn Source>> {
@@ -81,6 +83,11 @@ pub(super) async fn cold(s3: &S3, opener: Opener) -> Result<Arc<dyn ColdStore>> 
 
 pub(super) async fn cold_for_reading(s3: &S3) -> Result<Arc<dyn ColdStore>> {
     Ok(Arc::new(S3Cold::open_read_only(&s3_settings(s3)).await?))
+}
+
+/// What registries in buckets are read with.
+pub(super) fn registry(s3: &S3, runtime: tokio::runtime::Handle) -> Option<Arc<dyn Remote>> {
+    Some(Arc::new(S3Remote::new(s3_settings(s3), runtime)))
 }
 
 /// The statements that make the hot store's tables.

@@ -3,6 +3,7 @@
 //! One for each (project, component). Closed breakers without a failure take no room.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,31 @@ pub(super) struct Breakers {
     failures_to_open: u32,
     wait: Duration,
     states: Mutex<States>,
+}
+
+/// How a breaker stands; the later, the worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum BreakerState {
+    /// Batches run; so many in a row failed.
+    Closed {
+        /// Fewer than open it.
+        failures: u32,
+    },
+    /// The next batch may try.
+    HalfOpen,
+    /// Nothing runs.
+    Open,
+}
+
+impl fmt::Display for BreakerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed { failures: 0 } => f.write_str("closed"),
+            Self::Closed { failures } => write!(f, "closed, {failures} failed in a row"),
+            Self::HalfOpen => f.write_str("half open"),
+            Self::Open => f.write_str("open"),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -88,6 +114,23 @@ impl Breakers {
         std::mem::take(&mut self.lock().recovered)
     }
 
+    /// The worst that is known of a component in the projects that `concerned` names.
+    pub(super) fn state(
+        &self,
+        sha256: &str,
+        concerned: impl Fn(&ProjectId) -> bool,
+        now: Instant,
+    ) -> BreakerState {
+        let states = self.lock();
+        let found = states.failing.iter().filter(|((project, of), _)| of == sha256 && concerned(project));
+        let state = |(_, failing): (&_, &Failing)| match failing.closed_until {
+            Some(until) if now < until => BreakerState::Open,
+            Some(_) => BreakerState::HalfOpen,
+            None => BreakerState::Closed { failures: failing.failures },
+        };
+        found.map(state).max().unwrap_or(BreakerState::Closed { failures: 0 })
+    }
+
     /// Breakers that are open, for the metrics.
     pub(super) fn open(&self, now: Instant) -> usize {
         let open = |failing: &&Failing| failing.closed_until.is_some_and(|until| now < until);
@@ -115,6 +158,11 @@ mod tests {
         assert!(breakers.allows(&project, "b", at(9)), "another plugin is not to blame");
         assert!(breakers.allows(&ProjectId::new("other").unwrap(), "a", at(9)), "nor another tenant");
         assert_eq!(breakers.open(at(9)), 1);
+        let state = |sha256, seconds| breakers.state(sha256, |id| *id == project, at(seconds));
+        assert_eq!(state("a", 9), BreakerState::Open);
+        assert_eq!(state("a", 10), BreakerState::HalfOpen);
+        assert_eq!(state("b", 9), BreakerState::Closed { failures: 0 });
+        assert_eq!(breakers.state("a", |_| false, at(9)), BreakerState::Closed { failures: 0 });
         assert!(breakers.allows(&project, "a", at(10)));
         assert!(!breakers.allows(&project, "a", at(10)), "one at a time");
         assert!(!breakers.failed(&project, "a", at(11)), "it is open already");

@@ -2,35 +2,45 @@
 //!
 //! `load` makes them ready, `transform` runs one over a batch and applies the tenant's policy to what
 //! failed, `attempt` is one try of it. `breakers` stop a plugin that fails again and again, `tables`
-//! keep what is known of open pages, `revisions` see that a changed chain has a new number, and
-//! `counts` is what metrics say of all this.
+//! keep what is known of open pages, `revisions` see that a changed chain has a new number, `shadow`
+//! compares a tenant's next chain with the present one, `counts` and `times` are what happened, and
+//! `report` is what `plugin status` says of it.
 
 mod attempt;
 mod breakers;
 mod counts;
 mod load;
+mod report;
 mod revisions;
+mod shadow;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod times;
 mod transform;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use replay_core::codec::Encoding;
+use replay_core::codec::{Encoding, Scratch};
 use replay_core::identity::ProjectId;
 use replay_core::rrweb::{Batch, ElementLimits, Kinds, ScanLimits};
 use replay_sandbox::{Answer, Manifest, Plugin, PluginFailure};
 
 use crate::config::{DeadLetterPayload, OnPluginFailure, Tenants};
+use crate::registry::Registry;
+use crate::swap::Swap;
 use breakers::Breakers;
 use tables::Tables;
 
 use counts::ChainCounts;
-pub use counts::{ChainTotals, PluginCounts};
-pub use load::{ChainProblems, Loading, check_components, component_path};
+pub use counts::{ChainTotals, PluginCounts, StageCounts};
+pub use load::{ChainProblems, Loaded, Loading, check_components};
+pub use report::{PluginReport, ShadowReport, SideReport, SidesReport, TenantReport};
+pub use revisions::{DEFAULTS, Known, Revisions, digest_of};
+use shadow::Shadows;
+pub use shadow::{Shadow, ShadowBounds, ShadowCounts, ShadowJob, ShadowTotals};
 pub use transform::{Chunk, Treated};
 
 /// One plugin, ready to see batches.
@@ -64,6 +74,8 @@ pub struct Stage {
     pub allow_replace: bool,
     /// Whether anything but masks is refused.
     pub mask_only: bool,
+    /// What it did for this tenant.
+    pub counts: StageCounts,
 }
 
 /// One tenant's chain.
@@ -71,6 +83,8 @@ pub struct Stage {
 pub struct Chain {
     /// Its number.
     pub revision: u16,
+    /// SHA-256 over what decides what it makes of a chunk.
+    pub digest: String,
     /// The plugins, in order; none means that everything is stored as it comes.
     pub stages: Vec<Stage>,
     /// The kinds of fields that any of them wants.
@@ -81,6 +95,8 @@ pub struct Chain {
     pub on_failure: OnPluginFailure,
     /// Whether dead letters hold this tenant's original records.
     pub letters_hold_payload: bool,
+    /// What is compared with it.
+    pub shadow: Option<Arc<Shadow>>,
 }
 
 /// The bounds of what chains do outside the sandbox.
@@ -104,6 +120,10 @@ pub struct ChainLimits {
     pub breaker_failures: u32,
     /// How long it stays open.
     pub breaker_wait: Duration,
+    /// Plugins that metrics name.
+    pub plugin_labels: usize,
+    /// What shadows may take.
+    pub shadow: ShadowBounds,
 }
 
 /// The chains of one config.
@@ -112,58 +132,113 @@ pub struct ChainSet {
     pub defaults: Arc<Chain>,
     /// Of the others.
     pub listed: BTreeMap<ProjectId, Arc<Chain>>,
+    /// Of projects that had a chain and left the list while the service ran. What was admitted before
+    /// must not meet the chain of the defaults, so they keep theirs until the next start.
+    pub departed: BTreeMap<ProjectId, Arc<Chain>>,
+    /// Projects that had a chain once and are not listed: their letters hold no payload.
+    pub remembered: BTreeSet<ProjectId>,
+}
+
+impl ChainSet {
+    /// Of projects that are not listed, and of the others.
+    pub fn new(defaults: Chain, listed: BTreeMap<ProjectId, Arc<Chain>>) -> Self {
+        let (departed, remembered) = (BTreeMap::new(), BTreeSet::new());
+        Self { defaults: Arc::new(defaults), listed, departed, remembered }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Chain>> {
+        std::iter::once(&self.defaults).chain(self.listed.values()).chain(self.departed.values())
+    }
+
+    fn of(&self, project: &ProjectId) -> &Arc<Chain> {
+        let own = self.listed.get(project).or_else(|| self.departed.get(project));
+        own.unwrap_or(&self.defaults)
+    }
+
+    /// Takes over the chains of those that are in `before` and not here.
+    fn keep_departed(&mut self, before: &Self) {
+        let had = before.listed.iter().chain(&before.departed);
+        let left = had.filter(|(id, chain)| !chain.stages.is_empty() && !self.listed.contains_key(*id));
+        for (project, chain) in left {
+            if !before.departed.contains_key(project) {
+                tracing::warn!(%project, "a tenant left the config: its chain is kept until the next start");
+            }
+            self.departed.insert(project.clone(), Arc::clone(chain));
+        }
+    }
 }
 
 /// All tenants' chains, and what runs them.
 pub struct Chains {
-    current: RwLock<Arc<ChainSet>>,
+    current: Swap<ChainSet>,
     limits: ChainLimits,
     encoding: Encoding,
     tables: Tables,
     breakers: Breakers,
     counts: ChainCounts,
+    shadows: Shadows,
 }
 
 impl Chains {
     /// Chains that were loaded.
     pub fn new(set: ChainSet, limits: ChainLimits, encoding: Encoding) -> Self {
         Self {
-            current: RwLock::new(Arc::new(set)),
+            current: Swap::new(set),
             tables: Tables::new(limits.elements, limits.all_elements_bytes),
             breakers: Breakers::new(limits.breaker_failures, limits.breaker_wait),
-            counts: ChainCounts::default(),
+            counts: ChainCounts::new(limits.plugin_labels),
+            shadows: Shadows::new(limits),
             limits,
             encoding,
         }
     }
 
     /// From now on batches run through these chains; those under way end on the ones they began with.
-    pub fn replace(&self, set: ChainSet) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
+    pub fn replace(&self, mut set: ChainSet) {
+        let before = self.set();
+        set.keep_departed(&before);
+        set.keep_counts_of(&before);
+        self.current.set(set);
         self.breakers.start_over();
     }
 
-    /// The project's chain, or that of the defaults.
-    pub fn of(&self, project: &ProjectId) -> Arc<Chain> {
+    /// Removes copies of components that no chain runs, as far as they are too many.
+    pub fn clean(&self, registry: &Registry) {
         let set = self.set();
-        Arc::clone(set.listed.get(project).unwrap_or(&set.defaults))
+        let shadowed =
+            set.all().filter_map(|chain| chain.shadow.as_ref()).flat_map(|shadow| &shadow.chain.stages);
+        let stages = set.all().flat_map(|chain| &chain.stages).chain(shadowed);
+        let removed = registry.clean(&stages.map(|stage| stage.sha256.as_str()).collect());
+        if removed > 0 {
+            tracing::info!(removed, "removed copies of components that no chain runs");
+        }
+    }
+
+    /// How many would keep a chain that is not in the config any more, if these were the tenants.
+    pub fn departed_with(&self, tenants: &Tenants) -> usize {
+        let set = self.set();
+        let had = set.listed.iter().chain(&set.departed).filter(|(_, chain)| !chain.stages.is_empty());
+        had.filter(|(project, _)| !tenants.listed.contains_key(*project)).count()
+    }
+
+    /// The project's chain, or the one that it had when it left the list, or that of the defaults.
+    pub fn of(&self, project: &ProjectId) -> Arc<Chain> {
+        Arc::clone(self.set().of(project))
     }
 
     /// Whether a dead letter of this project may hold the original record. Of records whose project is
     /// not known only if nobody's chain redacts: it may be anybody's.
     pub fn letter_may_hold_payload(&self, project: Option<&ProjectId>) -> bool {
+        let set = self.set();
         match project {
-            Some(project) => self.of(project).letters_hold_payload,
-            None => {
-                let set = self.set();
-                let mut all = std::iter::once(&set.defaults).chain(set.listed.values());
-                all.all(|chain| chain.letters_hold_payload)
-            }
+            Some(project) => !set.remembered.contains(project) && set.of(project).letters_hold_payload,
+            None => set.remembered.is_empty() && set.all().all(|chain| chain.letters_hold_payload),
         }
     }
 
     fn set(&self) -> Arc<ChainSet> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        self.current.get()
     }
 
     /// What happened so far.
@@ -176,6 +251,21 @@ impl Chains {
         self.breakers.take_recovered()
     }
 
+    /// Shows the tenants' shadows what their chains have treated. Never waits for them.
+    pub fn watch(&self, jobs: Vec<ShadowJob>) {
+        jobs.into_iter().for_each(|job| self.shadows.offer(job));
+    }
+
+    /// Compares the batch that waits the longest, on this thread; false if none waits.
+    pub fn compare_next(&self, scratch: &mut Scratch) -> bool {
+        self.shadows.run_next(scratch)
+    }
+
+    /// All comparisons since the start.
+    pub fn shadow_totals(&self) -> ShadowTotals {
+        self.shadows.totals()
+    }
+
     /// The same chains for stored sessions: what is known of pages, failures and counts apart from
     /// those of the running pipeline. A failure is told, whatever the tenant's policy: what is stored
     /// already must not go because a plugin failed on it.
@@ -183,13 +273,59 @@ impl Chains {
     pub fn for_repair(&self) -> Self {
         let set = self.set();
         let telling = |chain: &Arc<Chain>| {
-            Arc::new(Chain { on_failure: OnPluginFailure::Quarantine, ..Chain::clone(chain) })
+            let chain = Chain::clone(chain);
+            let stages = chain.stages.into_iter().map(Stage::with_counts_of_its_own).collect();
+            Arc::new(Chain { on_failure: OnPluginFailure::Quarantine, shadow: None, stages, ..chain })
+        };
+        let all = |chains: &BTreeMap<ProjectId, Arc<Chain>>| {
+            chains.iter().map(|(id, chain)| (id.clone(), telling(chain))).collect()
         };
         let telling = ChainSet {
             defaults: telling(&set.defaults),
-            listed: set.listed.iter().map(|(id, chain)| (id.clone(), telling(chain))).collect(),
+            listed: all(&set.listed),
+            departed: all(&set.departed),
+            remembered: set.remembered.clone(),
         };
         Self::new(telling, self.limits, self.encoding)
+    }
+}
+
+impl Stage {
+    fn with_counts_of_its_own(self) -> Self {
+        Self { counts: StageCounts::default(), ..self }
+    }
+}
+
+impl ChainSet {
+    /// Chains that are what they were go on counting where they are.
+    fn keep_counts_of(&mut self, before: &Self) {
+        keep_counts(&mut self.defaults, &before.defaults);
+        for (id, chain) in &mut self.listed {
+            if let Some(before) = before.listed.get(id) {
+                keep_counts(chain, before);
+            }
+        }
+    }
+}
+
+fn keep_counts(chain: &mut Arc<Chain>, before: &Chain) {
+    let Some(chain) = Arc::get_mut(chain) else { return };
+    if (chain.revision, &chain.digest) != (before.revision, &before.digest) {
+        return;
+    }
+    keep_stages(chain, before);
+    if let (Some(shadow), Some(before)) = (&mut chain.shadow, &before.shadow)
+        && let Some(shadow) = Arc::get_mut(shadow)
+        && shadow.chain.digest == before.chain.digest
+    {
+        keep_stages(&mut shadow.chain, &before.chain);
+        shadow.counts = before.counts.clone();
+    }
+}
+
+fn keep_stages(chain: &mut Chain, before: &Chain) {
+    for (stage, before) in chain.stages.iter_mut().zip(&before.stages) {
+        stage.counts = before.counts.clone();
     }
 }
 
@@ -204,5 +340,5 @@ fn letters_hold_payload(redacts: bool, own: Option<DeadLetterPayload>, general: 
 
 /// Whether any tenant has a chain.
 pub fn any_chain(tenants: &Tenants) -> bool {
-    tenants.all().any(|tenant| !tenant.plugins.is_empty())
+    tenants.all().any(|tenant| tenant.components().next().is_some())
 }

@@ -1,11 +1,14 @@
 //! Which chain had which revision: a chain that changes without a higher `chain_revision` is refused.
 //!
 //! Copies made by two different chains under one number would be ranked by how much each redacted, and
-//! readers could see either. What was accepted is remembered in a small file, `chains.json`, beside the
-//! data: tenant → revision and a digest of the chain. The file holds no plugin's settings.
+//! readers could see either. What was accepted is remembered in a file, `chains.json`, beside the data:
+//! tenant → revision and a digest of the chain, the same of the one before it, and, for a rollback, the
+//! chains themselves. Those hold their plugins' settings, so nobody but the owner may read the file.
 
-use std::collections::BTreeMap;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +18,8 @@ use replay_core::identity::ProjectId;
 
 use crate::config::{PluginRef, Tenant, Tenants, Unlisted};
 
-pub(super) struct Revisions {
+/// What was accepted, of all tenants.
+pub struct Revisions {
     path: PathBuf,
     file: File,
     unreadable: Option<String>,
@@ -26,21 +30,31 @@ pub(super) struct Revisions {
 struct File {
     format_version: u32,
     chains: BTreeMap<String, Known>,
+    /// The chains that `chains` names, by digest.
+    #[serde(default)]
+    bodies: BTreeMap<String, Vec<PluginRef>>,
 }
 
-#[derive(PartialEq, Serialize, Deserialize)]
-struct Known {
-    revision: u16,
-    digest: String,
+/// What is remembered of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The number of its chain.
+    pub revision: u16,
+    /// Digest of the chain.
+    pub digest: String,
+    /// Digest of the chain before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
 }
 
 const FORMAT_VERSION: u32 = 1;
 
 /// What the chain of who is not listed is remembered as.
-pub(super) const DEFAULTS: &str = "defaults";
+pub const DEFAULTS: &str = "defaults";
 
 impl Revisions {
-    pub(super) fn open(path: &Path) -> Self {
+    /// What the file at `path` says; one that cannot be read is complained of by `accept`.
+    pub fn open(path: &Path) -> Self {
         let (file, unreadable) = match std::fs::read(path) {
             Ok(bytes) => match serde_json::from_slice::<File>(&bytes) {
                 Ok(file) if file.format_version == FORMAT_VERSION => (file, None),
@@ -56,18 +70,35 @@ impl Revisions {
         Self { path: path.to_owned(), file, unreadable, changed: false }
     }
 
+    /// Why the file cannot be read, if it cannot.
+    pub fn unreadable(&self) -> Option<String> {
+        let why = self.unreadable.as_ref()?;
+        let path = self.path.display();
+        Some(format!("{path} {why}; mend it, or remove it and raise every chain_revision"))
+    }
+
+    /// What is known of a tenant.
+    pub fn known(&self, name: &str) -> Option<&Known> {
+        self.file.chains.get(name)
+    }
+
+    /// The chain that a tenant had before its present one, if it is remembered.
+    pub fn previous(&self, name: &str) -> Option<&[PluginRef]> {
+        let digest = self.known(name)?.previous.as_ref()?;
+        self.file.bodies.get(digest).map(Vec::as_slice)
+    }
+
     /// Takes note of the tenant's chain, or says why it may not be what it is.
     pub(super) fn accept(&mut self, name: &str, tenant: &Tenant) -> Result<(), String> {
-        if let Some(why) = self.unreadable.take() {
-            let path = self.path.display();
-            return Err(format!("{path} {why}; mend it, or remove it and raise every chain_revision"));
+        if let Some(why) = self.unreadable() {
+            self.unreadable = None;
+            return Err(why);
         }
-        let now = Known { revision: tenant.chain_revision, digest: digest(tenant) };
+        let mut now = Known { revision: tenant.chain_revision, digest: digest(tenant), previous: None };
         let Some(known) = self.file.chains.get(name) else {
             // Who never had a chain need not be remembered.
             if !tenant.plugins.is_empty() {
-                self.file.chains.insert(name.to_owned(), now);
-                self.changed = true;
+                self.remember(name, now, tenant);
             }
             return Ok(());
         };
@@ -85,11 +116,18 @@ impl Revisions {
                 "tenants.{name}: the chain is not what it was under chain_revision {highest}; raise it to {next}"
             ));
         }
-        if *known != now {
-            self.file.chains.insert(name.to_owned(), now);
-            self.changed = true;
+        let is_same = known.digest == now.digest;
+        now.previous = if is_same { known.previous.clone() } else { Some(known.digest.clone()) };
+        if *known != now || self.file.bodies.get(&now.digest) != Some(&tenant.plugins) {
+            self.remember(name, now, tenant);
         }
         Ok(())
+    }
+
+    fn remember(&mut self, name: &str, now: Known, tenant: &Tenant) {
+        self.file.bodies.insert(now.digest.clone(), tenant.plugins.clone());
+        self.file.chains.insert(name.to_owned(), now);
+        self.changed = true;
     }
 
     /// Who had a chain and is not in the config any more, unless the operator says that it is `retired`:
@@ -118,16 +156,35 @@ impl Revisions {
         vanished.map(say).collect()
     }
 
+    /// Who had a chain once and is not listed.
+    pub(super) fn remembered(&self, tenants: &Tenants) -> BTreeSet<ProjectId> {
+        let had_chain = self.file.chains.iter().filter(|(_, known)| known.digest != digest_of(&[]));
+        let projects = had_chain.filter(|(name, _)| *name != DEFAULTS);
+        let projects = projects.filter_map(|(name, _)| ProjectId::new(name));
+        projects.filter(|project| !tenants.listed.contains_key(project)).collect()
+    }
+
     /// Writes down what was accepted, whole or not at all.
     pub(super) fn save(&mut self) -> io::Result<()> {
         if !self.changed {
             return Ok(());
         }
-        self.file.format_version = FORMAT_VERSION;
+        let File { format_version, chains, bodies } = &mut self.file;
+        *format_version = FORMAT_VERSION;
+        let is_named = |digest: &String| {
+            chains.values().any(|known| known.digest == *digest || known.previous.as_ref() == Some(digest))
+        };
+        bodies.retain(|digest, _| is_named(digest));
         let bytes = serde_json::to_vec_pretty(&self.file)?;
         let beside = self.path.with_extension("json.tmp");
-        std::fs::write(&beside, bytes)?;
-        std::fs::File::open(&beside)?.sync_all()?;
+        // One that is left of a process that died may be anybody's to read.
+        match std::fs::remove_file(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
         std::fs::rename(&beside, &self.path)?;
         self.changed = false;
         Ok(())
@@ -139,7 +196,8 @@ fn digest(tenant: &Tenant) -> String {
     digest_of(&tenant.plugins)
 }
 
-fn digest_of(plugins: &[PluginRef]) -> String {
+/// SHA-256 over what decides what these plugins make of a chunk, hexadecimal.
+pub fn digest_of(plugins: &[PluginRef]) -> String {
     let mut hash = Sha256::new();
     for plugin in plugins {
         let parts = [&plugin.sha256, &plugin.config.to_string(), &plugin.allow_replace.to_string()];
@@ -157,12 +215,14 @@ mod tests {
     use std::collections::{BTreeMap, HashMap};
 
     use super::*;
-    use crate::config::OnPluginFailure;
+    use crate::config::{OnPluginFailure, PluginClass};
 
     fn tenant(revision: u16, plugins: &[&str]) -> Tenant {
         let plugin = |name: &&str| PluginRef {
             name: (*name).to_owned(),
             sha256: name.repeat(8),
+            from: None,
+            class: PluginClass::Compiled,
             config: serde_json::json!({}),
             allow_replace: false,
             mask_only: false,
@@ -170,6 +230,7 @@ mod tests {
         Tenant {
             chain_revision: revision,
             plugins: plugins.iter().map(plugin).collect(),
+            shadow: None,
             redacts: true,
             on_plugin_failure: OnPluginFailure::Quarantine,
             dead_letter_payload: None,
@@ -189,6 +250,7 @@ mod tests {
                 .collect::<BTreeMap<_, _>>(),
             keys: HashMap::new(),
             retired: retired.iter().map(|name| id(name)).collect(),
+            dir: None,
         }
     }
 
@@ -228,7 +290,35 @@ mod tests {
         assert!(start(&path, &rejects).is_empty());
         // The operator may say so; the revision is remembered for when it comes back.
         assert!(start(&path, &tenants(plain(), &[], &["shop"])).is_empty());
+        let gone = Revisions::open(&path).remembered(&tenants(plain(), &[], &["shop"]));
+        assert_eq!(gone.iter().map(ProjectId::as_str).collect::<Vec<_>>(), ["shop"]);
+        assert!(
+            Revisions::open(&path).remembered(&tenants(plain(), std::slice::from_ref(&shop), &[])).is_empty()
+        );
         assert_eq!(start(&path, &tenants(plain(), &[("shop", tenant(2, &["mask"]))], &[])).len(), 1);
         assert!(start(&path, &tenants(plain(), &[("shop", tenant(4, &["new"]))], &[])).is_empty());
+    }
+
+    #[test]
+    fn the_chain_before_is_remembered_by_whoever_may_read_the_data() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("chains.json");
+        let is = |revision, plugins: &[&str]| {
+            let shop = ("shop", tenant(revision, plugins));
+            assert_eq!(start(&path, &tenants(tenant(0, &[]), &[shop], &[])), Vec::<String>::new());
+            let revisions = Revisions::open(&path);
+            let names = |plugins: &[PluginRef]| plugins.iter().map(|one| one.name.clone()).collect();
+            let previous: Option<Vec<String>> = revisions.previous("shop").map(names);
+            (revisions.known("shop").unwrap().revision, previous, revisions.file.bodies.len())
+        };
+        let some = |name: &str| Some(vec![name.to_owned()]);
+        assert_eq!(is(1, &["one"]), (1, None, 1));
+        assert_eq!(is(2, &["two"]), (2, some("one"), 2));
+        // A higher number alone is no other chain.
+        assert_eq!(is(3, &["two"]), (3, some("one"), 2));
+        assert_eq!(is(4, &["three"]), (4, some("two"), 2));
+        assert_eq!(is(5, &["two"]), (5, some("three"), 2));
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
     }
 }

@@ -1,6 +1,9 @@
 //! Chains whose plugins fail, in every way and at every place: what comes out is searched for what a
-//! redacting chain should have masked.
+//! redacting chain should have masked. `shadows` are in a file of their own.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod counting;
+mod shadows;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +19,7 @@ use replay_core::row::Codec;
 use replay_core::rrweb::{Batch, Changes, Edit, ElementLimits, Kinds, Replacement, ScanLimits, Verdict};
 use replay_sandbox::{Answer, FailureKind, Manifest, PluginFailure, Usage};
 
-use super::{Chain, ChainLimits, ChainSet, Chains, Chunk, Guest, Stage, Treated};
+use super::{Chain, ChainLimits, ChainSet, Chains, Chunk, Guest, ShadowBounds, Stage, StageCounts, Treated};
 use crate::config::OnPluginFailure;
 
 const SECRET: &str = "canary";
@@ -66,6 +69,7 @@ fn stage(reply: impl Fn(usize, &Batch) -> Reply + Send + Sync + 'static) -> Stag
         guest: Arc::new(guest),
         allow_replace: false,
         mask_only: false,
+        counts: StageCounts::default(),
     }
 }
 
@@ -80,12 +84,16 @@ fn mask_all(batch: &Batch) -> Reply {
         })
         .collect()
     };
-    let change = |chunk| Verdict::Change(Changes { edits: edits(chunk), remove_events: Vec::new() });
+    let change = |chunk| Verdict::Change(Changes { edits: edits(chunk), ..Changes::default() });
     Ok((0..batch.len()).filter(|chunk| !batch.is_dropped(*chunk)).map(change).collect())
 }
 
 fn chains(stages: Vec<Stage>, redacts: bool, on_failure: OnPluginFailure) -> Chains {
-    let limits = ChainLimits {
+    over(Chain { redacts, on_failure, letters_hold_payload: !redacts, ..chain(stages) }, limits())
+}
+
+fn limits() -> ChainLimits {
+    ChainLimits {
         scan: ScanLimits { max_raw_chunk_bytes: 1 << 20, max_ratio: 1000, max_depth: 64, max_fields: 1000 },
         elements: ElementLimits { max_bytes: 1 << 16 },
         all_elements_bytes: 1 << 20,
@@ -95,11 +103,28 @@ fn chains(stages: Vec<Stage>, redacts: bool, on_failure: OnPluginFailure) -> Cha
         max_stored_chunk_bytes: 1 << 20,
         breaker_failures: 3,
         breaker_wait: Duration::from_secs(3600),
-    };
-    let chain =
-        Chain { revision: 1, kinds: Kinds::ALL, stages, redacts, on_failure, letters_hold_payload: !redacts };
+        plugin_labels: 100,
+        // They run when a test says so.
+        shadow: ShadowBounds { slots: 0, cpu_percent: 100, queue_batches: 10, queue_bytes: 1 << 20 },
+    }
+}
+
+fn chain(stages: Vec<Stage>) -> Chain {
+    Chain {
+        revision: 1,
+        digest: "chain".into(),
+        kinds: Kinds::ALL,
+        stages,
+        redacts: true,
+        on_failure: OnPluginFailure::Quarantine,
+        letters_hold_payload: false,
+        shadow: None,
+    }
+}
+
+fn over(chain: Chain, limits: ChainLimits) -> Chains {
     let encoding = Encoding { codec: Codec::Gzip, level: 1, recompress: Recompress::ChangedOnly };
-    Chains::new(ChainSet { defaults: Arc::new(chain), listed: BTreeMap::new() }, limits, encoding)
+    Chains::new(ChainSet::new(chain, BTreeMap::new()), limits, encoding)
 }
 
 fn session() -> SessionKey {
@@ -108,24 +133,27 @@ fn session() -> SessionKey {
 }
 
 fn chunks(count: u32) -> Vec<(ChunkHead, Bytes)> {
-    let encoding = Encoding { codec: Codec::Gzip, level: 1, recompress: Recompress::Always };
-    let chunk = |index| {
-        let json = format!(
+    let json = |index| {
+        format!(
             r#"[{{"type":5,"timestamp":{index},"data":{{"tag":"note","payload":{{"text":"{SECRET} {index}"}}}}}}]"#
-        );
-        let data = codec::compress(&mut Scratch::default(), &encoding, json.as_bytes()).unwrap();
-        let head = ChunkHead {
-            session: session(),
-            key: ChunkKey { timestamp_start_ms: u64::from(index), chunk_index: index },
-            timestamp_end_ms: u64::from(index),
-            event_count: 1,
-            has_full_snapshot: false,
-            data_size: json.len() as u64,
-            codec: Codec::Gzip,
-        };
-        (head, Bytes::from(data))
+        )
     };
-    (0..count).map(chunk).collect()
+    (0..count).map(|index| chunk(index, &json(index))).collect()
+}
+
+fn chunk(index: u32, json: &str) -> (ChunkHead, Bytes) {
+    let encoding = Encoding { codec: Codec::Gzip, level: 1, recompress: Recompress::Always };
+    let data = codec::compress(&mut Scratch::default(), &encoding, json.as_bytes()).unwrap();
+    let head = ChunkHead {
+        session: session(),
+        key: ChunkKey { timestamp_start_ms: u64::from(index), chunk_index: index },
+        timestamp_end_ms: u64::from(index),
+        event_count: 1,
+        has_full_snapshot: false,
+        data_size: json.len() as u64,
+        codec: Codec::Gzip,
+    };
+    (head, Bytes::from(data))
 }
 
 fn run(chains: &Chains, chunks: &[(ChunkHead, Bytes)]) -> Vec<Treated> {
@@ -217,7 +245,7 @@ fn the_others_are_tried_once_more_without_the_chunk_to_blame() {
 fn a_forged_answer_is_refused_as_a_whole() {
     let forged = stage(|_, batch| {
         let edit = Edit { field: 0, start: 0, end: 1 << 20, replacement: Replacement::Mask('*') };
-        let change = Verdict::Change(Changes { edits: vec![edit], remove_events: Vec::new() });
+        let change = Verdict::Change(Changes { edits: vec![edit], ..Changes::default() });
         let mut verdicts = vec![Verdict::Keep; batch.len()];
         verdicts[0] = change;
         Ok(verdicts)

@@ -3,16 +3,19 @@
 //! Nothing that a redacting chain has not treated leaves here as something to store: a failure is a
 //! reject or a drop, and `pass` is refused for such a chain when it is loaded.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use replay_core::codec::{self, Scratch};
 use replay_core::identity::SessionKey;
 use replay_core::pipeline::ChunkHead;
 use replay_core::reject::{Reason, Reject};
 use replay_core::row::{ChunkMeta, ChunkRow, Codec};
-use replay_core::rrweb::{Finished, Redactions};
+use replay_core::rrweb::{Elements, Finished, Redactions};
 use replay_core::winner::{ContentHash, Version};
 
-use super::attempt::{Failed, Tried};
+use super::attempt::{Failed, Runner, Task, Tried};
+use super::shadow::{Shadow, ShadowJob};
 use super::{Chain, Chains};
 use crate::config::OnPluginFailure;
 
@@ -86,6 +89,22 @@ impl Treated {
     }
 }
 
+/// One session's chunks under its tenant's chain.
+struct Sealed<'a> {
+    chain: &'a Chain,
+    session: &'a SessionKey,
+    chunks: &'a [Chunk<'a>],
+    /// What is compared with the chain on this session, if anything is.
+    shadow: Option<&'a Arc<Shadow>>,
+}
+
+/// What is known when a batch is through.
+struct Through {
+    treated: Vec<Option<Treated>>,
+    /// What the shadow is to see.
+    jobs: Vec<ShadowJob>,
+}
+
 impl Chains {
     /// Runs the tenant's chain over `chunks` of one session, in order of play; one answer each.
     pub fn transform(
@@ -95,15 +114,30 @@ impl Chains {
         chunks: &[Chunk<'_>],
         scratch: &mut Scratch,
     ) -> Vec<Treated> {
-        if chain.stages.is_empty() {
-            return vec![Treated::AsItCame; chunks.len()];
+        self.transform_watched(chain, session, chunks, scratch).0
+    }
+
+    /// As [`Self::transform`], with what the tenant's shadow is to see of it once the answers were handed
+    /// on: for [`Self::watch`].
+    pub fn transform_watched(
+        &self,
+        chain: &Chain,
+        session: &SessionKey,
+        chunks: &[Chunk<'_>],
+        scratch: &mut Scratch,
+    ) -> (Vec<Treated>, Vec<ShadowJob>) {
+        let shadow = chain.shadow.as_ref().filter(|shadow| shadow.takes(session));
+        if chain.stages.is_empty() && shadow.is_none() {
+            return (vec![Treated::AsItCame; chunks.len()], Vec::new());
         }
-        let mut treated = vec![None; chunks.len()];
+        let sealed = Sealed { chain, session, chunks, shadow };
+        let mut through = Through { treated: vec![None; chunks.len()], jobs: Vec::new() };
         for part in self.parts(chunks) {
-            self.transform_part(chain, session, chunks, part, scratch, &mut treated);
+            self.transform_part(&sealed, part, scratch, &mut through);
         }
         let missed = || Treated::Rejected(Reject::new(Reason::InternalError, "the chain left it out"));
-        treated.into_iter().map(|treated| treated.unwrap_or_else(missed)).collect()
+        let Through { treated, jobs } = through;
+        (treated.into_iter().map(|treated| treated.unwrap_or_else(missed)).collect(), jobs)
     }
 
     /// Neighbours that fit into memory together.
@@ -126,23 +160,34 @@ impl Chains {
     /// A try; if it fails, one more without the chunk to blame; what fails then is the policy's.
     fn transform_part(
         &self,
-        chain: &Chain,
-        session: &SessionKey,
-        chunks: &[Chunk<'_>],
+        sealed: &Sealed<'_>,
         mut part: Vec<usize>,
         scratch: &mut Scratch,
-        treated: &mut [Option<Treated>],
+        through: &mut Through,
     ) {
+        let (chain, session) = (sealed.chain, sealed.session);
         let mut tries_left = 2;
         while tries_left > 0 && !part.is_empty() {
             tries_left -= 1;
-            let failed = match self.attempt(chain, session, chunks, &part, scratch) {
-                Ok(tried) => return self.take(chain, tried, scratch, treated),
+            let (tried, pages_before) = self.attempt(sealed, &part, scratch);
+            let Failed { reject, chunk, unopened } = match tried {
+                Ok(mut tried) => {
+                    if let Some(shadow) = sealed.shadow {
+                        let job = ShadowJob::new(shadow, session, sealed.chunks, &mut tried, pages_before);
+                        through.jobs.push(job);
+                    }
+                    return self.take(chain, tried, scratch, &mut through.treated);
+                }
                 Err(failed) => failed,
             };
-            let Failed { reject, chunk, unopened, pages_before } = failed;
+            if let Some(shadow) = sealed.shadow {
+                self.shadows.active_failed(shadow);
+            }
             part.retain(|position| unopened.iter().all(|(unopened, _)| unopened != position));
-            set(treated, unopened.into_iter().map(|(at, reject)| (at, Treated::Rejected(reject))));
+            set(
+                &mut through.treated,
+                unopened.into_iter().map(|(at, reject)| (at, Treated::Rejected(reject))),
+            );
             let blamed: Vec<usize> = match chunk {
                 Some(chunk) if tries_left > 0 && part.len() > 1 => vec![chunk],
                 _ => part.clone(),
@@ -150,10 +195,29 @@ impl Chains {
             part.retain(|position| !blamed.contains(position));
             if !part.is_empty() {
                 // The same chunks come again: they must meet the pages as they did the first time.
-                self.tables.put(session.clone(), *pages_before);
+                self.tables.put(session.clone(), pages_before);
             }
-            set(treated, blamed.into_iter().map(|at| (at, by_policy(chain, &reject))));
+            set(&mut through.treated, blamed.into_iter().map(|at| (at, by_policy(chain, &reject))));
         }
+    }
+
+    /// A try of the chunks at `positions`, and what was known of the session's pages before it.
+    fn attempt(
+        &self,
+        sealed: &Sealed<'_>,
+        positions: &[usize],
+        scratch: &mut Scratch,
+    ) -> (Result<Tried, Failed>, Elements) {
+        let Sealed { chain, session, chunks, shadow } = *sealed;
+        let pages_before = self.tables.take(session);
+        let runner = Runner { limits: &self.limits, breakers: &self.breakers, counts: Some(&self.counts) };
+        let (pages, traced) = (pages_before.clone(), shadow.is_some());
+        let (tried, pages_after) =
+            runner.attempt(Task { chain, session, chunks, positions, pages, traced }, scratch);
+        if let Some(pages) = pages_after {
+            self.tables.put(session.clone(), pages);
+        }
+        (tried, pages_before)
     }
 
     fn take(&self, chain: &Chain, tried: Tried, scratch: &mut Scratch, treated: &mut [Option<Treated>]) {
@@ -161,9 +225,12 @@ impl Chains {
         for (at, finished) in tried.finished {
             let outcome = match finished {
                 Finished::Unchanged => Treated::AsItCame,
-                Finished::Dropped { plugin, .. } => {
-                    if let Some(stage) = chain.stages.get(plugin) {
-                        self.counts.dropped(&stage.name);
+                Finished::Dropped { reason, plugin } => {
+                    if reason.is_none()
+                        && let Some(stage) = chain.stages.get(plugin)
+                    {
+                        stage.counts.emptied();
+                        self.counts.emptied(&stage.name);
                     }
                     Treated::Dropped
                 }

@@ -341,9 +341,16 @@ pub(super) struct BenchArgs {
     /// The components of the shipped plugins, to be measured too
     #[arg(long, value_name = "DIR", default_value = "target/plugins")]
     pub(super) plugins: PathBuf,
-    /// Only measures whose name holds this, and what they are compared with
+    /// Only measures whose name holds this, and what they are compared with. `tenants` is one that is never
+    /// run otherwise: many tenants over many components, one of them hostile; it compiles for a minute or two
     #[arg(long, default_value = "", value_name = "TEXT")]
     pub(super) only: String,
+    /// Of `--only tenants`: so many tenants
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    pub(super) tenants: u32,
+    /// Of `--only tenants`: so many different components
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) components: u32,
     /// Seconds a measure
     #[arg(long, default_value_t = 2.0)]
     pub(super) seconds: f64,

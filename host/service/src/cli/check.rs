@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::context::Context;
 use super::{CliError, Exit, output};
+use crate::build;
 use crate::chains::check_components;
 use crate::config;
 
@@ -15,9 +16,13 @@ pub(super) fn check(path: Option<&Path>, schema: bool) -> Result<Exit, CliError>
     }
     let context = Context::load(path)?;
     let settings = context.settings();
-    check_components(&settings.tenants, &settings.plugins.dir)?;
+    let _runtime = context.enter();
+    let away = check_components(&settings.tenants, &build::registry(settings))?;
     for line in settings.describe() {
         output::say(&line)?;
+    }
+    for why in away {
+        output::say(&format!("note: {why}; the copy that is kept would serve"))?;
     }
     if let Err(lacking) = context.refuse_what_this_build_lacks() {
         output::say(&format!("note: {}", lacking.message))?;

@@ -70,33 +70,46 @@ async fn pages(
 }
 
 pub(super) fn show(config: Option<&Path>, args: &LetterShowArgs) -> Result<Exit, CliError> {
-    let id = LetterId::parse(&args.id).ok_or_else(|| {
-        CliError::usage(format!("a letter is named topic/partition/offset, not `{}`", args.id))
-    })?;
-    let context = Context::load(config)?;
-    let letter = context.block_on(context.open_for_reading()?.letters.get(&id))?;
-    let Some(letter) = letter else {
-        return Err(CliError::failed(format!("there is no dead letter {id}; it may be settled or expired")));
-    };
+    let (context, letter) = find(config, &args.id)?;
     if !args.payload {
         output::report(&LetterLine::from(&letter), args.output.output)?;
         return Ok(Exit::Done);
     }
+    output::write_all(&original(&context, letter, "dead-letter show")?)?;
+    Ok(Exit::Done)
+}
+
+/// The letter of that name, in the stores of the config.
+pub(super) fn find(config: Option<&Path>, id: &str) -> Result<(Context, DeadLetter), CliError> {
+    let id = LetterId::parse(id).ok_or_else(|| {
+        CliError::usage(format!(
+            "a letter is named topic/partition/offset, not `{id}`; `dead-letter list` has them"
+        ))
+    })?;
+    let context = Context::load(config)?;
+    let letter = context.block_on(context.open_for_reading()?.letters.get(&id))?;
+    let letter = letter.ok_or_else(|| {
+        CliError::failed(format!("there is no dead letter {id}; it may be settled or expired"))
+    })?;
+    Ok((context, letter))
+}
+
+/// The record that a letter is about: its own copy, or the source's while that has it.
+pub(super) fn original(context: &Context, letter: DeadLetter, command: &str) -> Result<Vec<u8>, CliError> {
+    let id = letter.id;
     let original = match letter.payload {
         Some(payload) => Some(payload.to_vec()),
         // The letter holds a reference: only the owner of the source can follow it.
-        None => match context.reach("dead-letter show")? {
+        None => match context.reach(command)? {
             Reach::Service(client) => {
                 client.post("/letter-payload", &LetterRequest { id: id.to_string() })?
             }
             Reach::Own(own) => context.block_on(own.ops.original(&id))?.map(|payload| payload.to_vec()),
         },
     };
-    let original = original.ok_or_else(|| {
+    original.ok_or_else(|| {
         CliError::failed(format!("{id} holds a reference, and the source no longer has the record"))
-    })?;
-    output::write_all(&original)?;
-    Ok(Exit::Done)
+    })
 }
 
 pub(super) fn replay(config: Option<&Path>, args: &LetterReplayArgs) -> Result<Exit, CliError> {

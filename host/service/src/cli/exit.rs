@@ -89,7 +89,9 @@ impl From<ReadError> for CliError {
 
 impl From<ChainProblems> for CliError {
     fn from(problems: ChainProblems) -> Self {
-        Self::new(Exit::Config, problems.to_string())
+        // A registry that is away is a server that is away; anything else is the operator's to mend.
+        let exit = if problems.is_away() { Exit::Unreachable } else { Exit::Config };
+        Self::new(exit, problems.to_string())
     }
 }
 

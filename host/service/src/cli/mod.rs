@@ -14,7 +14,6 @@ mod migrate;
 mod output;
 mod plugin;
 mod recorded;
-mod reload;
 mod reprocess;
 mod run;
 mod schema;

@@ -8,6 +8,7 @@ use replay_core::codec::{Encoding, Recompress, Scratch};
 use replay_core::decode::{DecodeLimits, decode};
 use replay_core::identity::{ChunkKey, ProjectId, SessionId, SessionKey};
 use replay_core::pipeline::ChunkHead;
+use replay_core::reject::Reject;
 use replay_core::row::Codec;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -45,8 +46,8 @@ pub(super) fn read_sessions(
         };
         for record in records {
             match chunk_of(&record, &mut scratch) {
-                Some(chunk) => sessions.entry(chunk.head.session.clone()).or_default().push(chunk),
-                None => broken += 1,
+                Ok(chunk) => sessions.entry(chunk.head.session.clone()).or_default().push(chunk),
+                Err(_) => broken += 1,
             }
         }
     }
@@ -86,10 +87,13 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
     Ok(())
 }
 
-fn chunk_of(record: &[u8], scratch: &mut Scratch) -> Option<RecordedChunk> {
+/// The chunk of a record as it came in.
+pub(super) fn chunk_of(record: &[u8], scratch: &mut Scratch) -> Result<RecordedChunk, Reject> {
     let keep = Encoding { codec: Codec::Gzip, level: 1, recompress: Recompress::ChangedOnly };
-    let (head, data) = decode(record, &DecodeLimits::default(), &keep, scratch).ok()?.into_head();
-    Some(RecordedChunk { head, data })
+    let (head, data) = decode(record, &DecodeLimits::default(), &keep, scratch)
+        .map_err(|rejected| rejected.reject)?
+        .into_head();
+    Ok(RecordedChunk { head, data })
 }
 
 /// A record around an events array; `None` for a file that holds something else.

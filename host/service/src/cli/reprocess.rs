@@ -25,7 +25,8 @@ pub(super) fn reprocess(config: Option<&Path>, args: &ReprocessArgs) -> Result<E
         Reach::Service(client) => client.post("/reprocess", &request)?,
         Reach::Own(own) => {
             let scope = request.scope().ok_or_else(|| CliError::usage("nothing to reprocess is named"))?;
-            let chains = build::chains(context.settings(), &mut None)?;
+            let _runtime = context.enter();
+            let (chains, _) = build::chains(context.settings(), &mut None)?;
             context.block_on(own.ops.reprocess(&chains, &own.replays, scope, args.dry_run))?
         }
     };

@@ -13,13 +13,14 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::context::Context;
-use super::reload::reload_on_request;
 use super::{CliError, Exit, Role, output};
 use crate::build::{self, Opener, Parts};
 use crate::chains::Chains;
 use crate::http::{self, App, Tokens};
 use crate::lock::{AdminEndpoint, DataLock, Owner};
+use crate::observe::Reloads;
 use crate::ops::{FeedBack, Ops};
+use crate::reload::{InForce, Reloader};
 use crate::run::{Ended, Handle, Loop};
 
 /// How often the segments of the log are looked at.
@@ -34,14 +35,21 @@ pub(super) fn run(config: Option<&Path>, roles: &[Role]) -> Result<Exit, CliErro
     let _runtime = context.enter();
     let lock = DataLock::acquire(context.data_dir(), "run")?;
     let mut sandbox = None;
-    let chains = build::chains(context.settings(), &mut sandbox)?;
+    let (chains, away) = build::chains(context.settings(), &mut sandbox)?;
     let parts = context.block_on(build::parts(context.settings(), context.clock(), Opener::Service))?;
-    let reloads = config.map(|config| {
-        let tenants = context.settings().tenants.clone();
-        reload_on_request(config.to_owned(), Arc::clone(&chains), tenants, sandbox)
-    });
-    let _reloads = reloads.map(|reloads| context.spawn(reloads));
-    context.block_on(serve(&context, roles, lock, parts, chains))
+    let reloads = Arc::new(Reloads::default());
+    if let Some(config) = config {
+        let in_force = InForce {
+            chains: Arc::clone(&chains),
+            tenants: Arc::clone(&parts.tenants),
+            policy: Arc::clone(&parts.policy),
+            lifecycle: Arc::clone(&parts.lifecycle),
+        };
+        let (settings, books) = (context.settings().clone(), Arc::clone(&reloads));
+        let reloader = Reloader::new(config.to_owned(), settings, in_force, sandbox, books, away);
+        context.spawn(reloader.run());
+    }
+    context.block_on(serve(&context, roles, lock, parts, chains, reloads))
 }
 
 async fn serve(
@@ -50,6 +58,7 @@ async fn serve(
     mut lock: DataLock,
     parts: Parts,
     chains: Arc<Chains>,
+    reloads: Arc<Reloads>,
 ) -> Result<Exit, CliError> {
     let settings = context.settings();
     let has = |role| roles.contains(&role);
@@ -58,7 +67,7 @@ async fn serve(
     let stop_requested = Arc::new(Notify::new());
 
     let (the_loop, handle) = if has(Role::Ingest) {
-        let jobs = build::job_context(settings, Arc::clone(&parts.tenants), Arc::clone(&chains));
+        let jobs = build::job_context(settings, &parts, Arc::clone(&chains));
         let (the_loop, handle) = Loop::new(parts.limits, &parts.stores, jobs, context.clock());
         (Some(tokio::spawn(the_loop.run())), Some(handle))
     } else {
@@ -70,6 +79,7 @@ async fn serve(
         stores: parts.stores.clone(),
         tenants: Arc::clone(&parts.tenants),
         chains: Arc::clone(&chains),
+        reloads,
         replays: build::replays(settings, &parts.stores.kept),
         handle: handle.clone(),
         metrics: Arc::clone(&parts.metrics),

@@ -50,6 +50,8 @@ section! {
         telemetry: Telemetry = nested(),
         /// Erasure of sessions and projects.
         erasure: Erasure = nested(),
+        /// Taking tenants and their chains anew while the service runs.
+        reload: Reload = nested(),
     }
 }
 
@@ -200,6 +202,8 @@ section! {
         project_waiting_bytes: u64 = size().within(KIB, 1024 * GIB).or_derived(0, "half of memory_budget"),
         /// A chain that takes longer than this for a MiB of chunks as they are stored is slow.
         slow_chain: Duration = time().within(MS, HOUR).or(2 * SECOND),
+        /// Tenants listed, in `tenants` and in `tenants.dir` together.
+        max_tenants: u32 = count().within(1, 1_000_000).or(10_000),
         /// Most rows of one insert.
         insert_max_rows: u32 = count().within(1, 1_000_000).or(10_000),
         /// Most bytes of one insert.
@@ -212,6 +216,8 @@ section! {
     pub Telemetry {
         /// Projects named in metrics: `off`, or `top:N` with the rest as `other`.
         project_label: ProjectLabel = text_of(project_label).or(ProjectLabel::Off),
+        /// Plugins named in metrics, by their names in `plugins`; those that come later are `other`.
+        plugin_labels: u32 = count().within(1, 10_000).or(100),
         /// Form of the log on stderr.
         log_format: LogFormat = choice().or(LogFormat::Text),
         /// Least serious messages shown.
@@ -252,6 +258,16 @@ section! {
         tombstone_retention: Duration = time().within(DAY, 50_000 * DAY).or(400 * DAY),
         /// Time between two sweeps for copies that came back.
         sweep_interval: Duration = time().within(SECOND, 7 * DAY).or(HOUR),
+    }
+}
+
+section! {
+    /// Taking tenants and their chains anew while the service runs. SIGHUP always does.
+    pub Reload {
+        /// Whether a change of this file, of `tenants.dir` or of a component that is waited for is enough.
+        watch: bool = flag().or(true),
+        /// How often they are looked at; what is the same twice in a row is taken.
+        interval: Duration = time().within(50 * MS, HOUR).or(5 * SECOND),
     }
 }
 

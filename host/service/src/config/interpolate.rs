@@ -14,6 +14,11 @@ pub(super) fn interpolate(root: &mut Node, env: &Env<'_>, problems: &mut Problem
     walk(root, "", env, problems);
 }
 
+/// The same for a tenant's own file, whose keys are those below `path`.
+pub(super) fn interpolate_tenant(root: &mut Node, path: &str, env: &Env<'_>, problems: &mut Problems) {
+    walk(root, path, env, problems);
+}
+
 fn walk(node: &mut Node, path: &str, env: &Env<'_>, problems: &mut Problems) {
     let span = node.span;
     match &mut node.data {

@@ -4,24 +4,37 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
-use super::leaf::{Kind, count, flag, path, size, text_of, time};
+use super::leaf::{Choice, Kind, choice, count, flag, path, secret, size, text_of, time};
 use super::node::{Data, Node};
+use super::places::{Place, place, registry};
 use super::report::Problems;
-use super::rules::{plugin_name, sha256};
-use super::section::{self, nested, section};
+use super::rules::{plugin_name, s3_endpoint, sha256, word};
+use super::secret::Secret;
+use super::section::{self, choices, if_present, nested, section};
+use super::shadow::ShadowLimits;
 use super::units::{GIB, HOUR, KIB, MIB, MINUTE, MS, SECOND};
 
 section! {
     /// Plugins: where they lie, and what one may cost.
     pub Plugins {
-        /// Directory of the components.
+        /// Directory of the components. With `registries` it is looked into only if it is named.
         dir: PathBuf = path().or("./plugins".into()),
-        /// Directory of what was compiled from them; private to the service.
+        /// Directories and `s3://bucket/prefix` that are looked into after `dir`, in order.
+        registries: Vec<Place> = text_of(registry).list(Vec::new()),
+        /// How registries in buckets are reached. Default: as the section `minio` says.
+        s3: Option<RegistryS3File> = if_present(),
+        /// Directory of what was compiled from them, and of copies of them; private to the service.
         cache_dir: PathBuf = path().or("./plugin-cache".into()),
+        /// Copies of components that are kept beside those in use; the oldest go first.
+        kept_bytes: u64 = size().within(0, 1024 * GIB).or(GIB),
         /// What one plugin may cost.
         limits: PluginLimits = nested(),
+        /// What one of `class: script` may cost.
+        script_limits: ScriptLimits = nested(),
         /// Compiled plugins in memory; those used least lately are read from the cache again.
         loaded_bytes: u64 = size().within(MIB, 1024 * GIB).or(300 * MIB),
         /// Unpacked bytes of the chunks that a chain sees at a time; a larger batch is cut.
@@ -36,6 +49,8 @@ section! {
         breaker_failures: u32 = count().within(1, 1_000_000).or(5),
         /// Time until an open breaker lets one batch try again.
         breaker_wait: Duration = time().within(10 * MS, HOUR).or(30 * SECOND),
+        /// What shadows may take.
+        shadow: ShadowLimits = nested(),
     }
 }
 
@@ -70,12 +85,68 @@ section! {
 }
 
 section! {
+    /// How registries in buckets are reached. They are only read.
+    pub RegistryS3File {
+        /// Host and port, without a scheme; `aws` for Amazon's own.
+        endpoint: Option<String> = text_of(s3_endpoint).optional(),
+        /// Access key. Without keys the AWS credential chain is asked.
+        access_key: Option<Secret> = secret().optional(),
+        /// File that holds the access key.
+        access_key_file: Option<PathBuf> = path().optional(),
+        /// Secret key.
+        secret_key: Option<Secret> = secret().optional(),
+        /// File that holds the secret key.
+        secret_key_file: Option<PathBuf> = path().optional(),
+        /// Region named in signatures.
+        region: String = text_of(word).or("us-east-1".into()),
+        /// HTTPS instead of HTTP.
+        use_ssl: bool = flag().or(false),
+    }
+}
+
+section! {
+    /// What one plugin of `class: script` may cost, where that differs: an interpreter is larger and slower.
+    pub ScriptLimits {
+        /// Time for a batch, whatever its size.
+        time_per_batch: Duration = time().within(MS, MINUTE).or(250 * MS),
+        /// And for each MiB of its text.
+        time_per_mib: Duration = time().within(MS, MINUTE).or(100 * MS),
+        /// Memory of one instance.
+        memory_bytes: u64 = size().within(MIB, 4 * GIB).or(128 * MIB),
+        /// Size of a component.
+        component_bytes: u64 = size().within(KIB, 256 * MIB).or(64 * MIB),
+        /// Time to start an instance and configure it, which is done for each batch.
+        configure_time: Duration = time().within(MS, MINUTE).or(2 * SECOND),
+        /// CPU time to compile a component.
+        compile_time: Duration = time().within(SECOND, 60 * MINUTE).or(60 * SECOND),
+        /// Memory to compile a component.
+        compile_memory_bytes: u64 = size().within(64 * MIB, 64 * GIB).or(GIB),
+    }
+}
+
+choices! {
+    /// What a plugin is made of.
+    pub PluginClass {
+        /// Compiled to WebAssembly: Rust and the like.
+        Compiled = "compiled",
+        /// A script with its interpreter: JavaScript, Python.
+        Script = "script",
+    }
+}
+
+section! {
     /// One plugin of a chain, as the file says it.
     pub(super) PluginFile {
-        /// Its name: the component is `<name>.wasm` in `plugins.dir`.
+        /// Its name: the component is `<name>.wasm`, `<name>-<first 12 digits of the sha256>.wasm` or
+        /// `<name>/<sha256>.wasm` in `plugins.dir` or a registry.
         name: Option<String> = text_of(plugin_name).optional(),
         /// SHA-256 of the component.
         sha256: Option<String> = text_of(sha256).optional(),
+        /// The only place where it is looked for: a `.wasm` file, a directory, or one of either in
+        /// `s3://bucket/…`.
+        from: Option<Place> = text_of(place).optional(),
+        /// What it is made of: a script costs more, and has `plugins.script_limits`.
+        class: PluginClass = choice().or(PluginClass::Compiled),
         /// The plugin's own settings. Variables are not filled in.
         config: Json = PluginConfig,
         /// Whether it may answer with whole new events.
@@ -86,12 +157,16 @@ section! {
 }
 
 /// One plugin of a tenant's chain. `Debug` leaves its settings out.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct PluginRef {
     /// Its name.
     pub name: String,
     /// SHA-256 of the component, 64 lower-case hexadecimal digits.
     pub sha256: String,
+    /// The only place where it is looked for.
+    pub from: Option<Place>,
+    /// What it is made of.
+    pub class: PluginClass,
     /// The plugin's own settings: confidential.
     pub config: Json,
     /// Whether it may answer with whole new events.
@@ -106,6 +181,20 @@ impl fmt::Debug for PluginRef {
             .field("name", &self.name)
             .field("sha256", &self.sha256)
             .finish_non_exhaustive()
+    }
+}
+
+impl Serialize for PluginClass {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PluginClass {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let found = Self::ALL.iter().find(|(one, _)| *one == name).map(|(_, class)| *class);
+        found.ok_or_else(|| D::Error::custom("no class of plugins"))
     }
 }
 
@@ -149,12 +238,12 @@ fn entry(node: &Node, path: &str, problems: &mut Problems) -> Option<PluginRef> 
             problems.add(node.span, &format!("{path}: a plugin has no `{key}`"), help);
         }
     }
-    let PluginFile { name, sha256, config, allow_replace, mask_only } = file;
+    let PluginFile { name, sha256, from, class, config, allow_replace, mask_only } = file;
     if allow_replace && mask_only {
         let help = "a plugin that may only mask cannot replace: choose one";
         problems.add(node.span, &format!("{path}: `allow_replace` contradicts `mask_only`"), help);
     }
-    Some(PluginRef { name: name?, sha256: sha256?, config, allow_replace, mask_only })
+    Some(PluginRef { name: name?, sha256: sha256?, from, class, config, allow_replace, mask_only })
 }
 
 /// A plugin's config: any YAML, as JSON.

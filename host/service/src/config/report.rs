@@ -4,8 +4,9 @@
 //! which is no secret has looked at. Everything else on the line (secrets, values of unknown keys,
 //! comments) is masked before it enters a report.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
@@ -110,10 +111,12 @@ impl Problems {
             collect_hidden(root, &self.revealed, &mut hidden);
         }
         let mask = Mask { text, hidden, parsed: document.root.is_some() };
+        let name: Arc<str> = file.into();
         let problems = self
             .found
             .into_iter()
             .map(|(span, message, help)| Problem {
+                file: Arc::clone(&name),
                 line: span.map(|s| s.line),
                 column: span.map(|s| s.column),
                 message,
@@ -121,7 +124,7 @@ impl Problems {
                 snippet: span.and_then(|s| mask.snippet(s)),
             })
             .collect();
-        ConfigErrors { file: file.into(), problems, more: self.more }
+        ConfigErrors { file: name, problems, more: self.more }
     }
 }
 
@@ -217,6 +220,8 @@ struct Snippet {
 /// One thing that is wrong.
 #[derive(Clone, Debug)]
 pub struct Problem {
+    /// The file, as it was named.
+    pub file: Arc<str>,
     /// The line, from 1; `None` if the file as a whole is meant.
     pub line: Option<usize>,
     /// The column, from 1, in characters.
@@ -228,10 +233,11 @@ pub struct Problem {
     snippet: Option<Snippet>,
 }
 
-/// Everything that is wrong with a configuration file, in the order of the file.
+/// Everything that is wrong with a configuration, file by file, each in its order.
 #[derive(Clone, Debug)]
 pub struct ConfigErrors {
-    file: String,
+    /// The main one.
+    file: Arc<str>,
     problems: Vec<Problem>,
     more: usize,
 }
@@ -244,7 +250,22 @@ impl ConfigErrors {
         problems.finish(file, "", &Document { root: None, beside: Vec::new() })
     }
 
-    /// The problems, in the order of the file.
+    /// Those of several files in one; the first file is the main one.
+    pub(super) fn all(reports: Vec<Self>) -> Self {
+        let mut all = Self { file: "the configuration".into(), problems: Vec::new(), more: 0 };
+        for (position, report) in reports.into_iter().enumerate() {
+            if position == 0 {
+                all.file = report.file;
+            }
+            all.more += report.more;
+            all.problems.extend(report.problems);
+        }
+        all.more += all.problems.len().saturating_sub(MAX_PROBLEMS);
+        all.problems.truncate(MAX_PROBLEMS);
+        all
+    }
+
+    /// The problems, in the order of the files.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
@@ -261,12 +282,17 @@ impl ConfigErrors {
         let mut out = String::new();
         for problem in &self.problems {
             // Writing into a String cannot fail; a report cut short would still be a report.
-            let _ = handler.render_report(&mut out, &Shown { file: &self.file, problem });
+            let _ = handler.render_report(&mut out, &Shown { problem });
             out.push('\n');
         }
         let count = self.problems.len() + self.more;
         let noun = if count == 1 { "problem" } else { "problems" };
-        out.push_str(&format!("{}: {count} {noun}", self.file));
+        let files: BTreeSet<&str> = self.problems.iter().map(|problem| &*problem.file).collect();
+        match files.len() {
+            0 | 1 => out.push_str(files.first().unwrap_or(&&*self.file)),
+            many => out.push_str(&format!("{}, {many} files", self.file)),
+        }
+        out.push_str(&format!(": {count} {noun}"));
         if self.more > 0 {
             out.push_str(&format!(", the first {} shown", self.problems.len()));
         }
@@ -286,7 +312,6 @@ impl std::error::Error for ConfigErrors {}
 /// One problem as miette wants it.
 #[derive(Debug)]
 struct Shown<'a> {
-    file: &'a str,
     problem: &'a Problem,
 }
 
@@ -323,7 +348,7 @@ impl SourceCode for Shown<'_> {
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let snippet = self.problem.snippet.as_ref().ok_or(MietteError::OutOfBounds)?;
         Ok(Box::new(MietteSpanContents::new_named(
-            self.file.to_owned(),
+            self.problem.file.to_string(),
             snippet.text.as_bytes(),
             SourceSpan::new(0.into(), snippet.text.len()),
             snippet.line - 1,

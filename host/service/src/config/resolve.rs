@@ -8,13 +8,13 @@ use std::time::Duration;
 use super::file::{Api, ConfigFile, DeadLetterKind, DeadLettersFile, Limits, Replay};
 use super::node::Node;
 use super::report::{Problems, Span};
-use super::rules::AWS;
 use super::secret::Secret;
 use super::section::{self, Section};
 use super::settings::{
     ClickHouse, Cold, ColdStore, DeadLetterStore, DeadLetters, Hot, LetterTopic, S3, Settings, Source,
 };
-use super::stores::{ClickHouseFile, ColdFile, ColdKind, Embedded, HotKind, Kafka, MinioFile, SourceKind};
+use super::stores::{ClickHouseFile, ColdFile, ColdKind, Embedded, HotKind, Kafka, SourceKind};
+use super::tenant_files::OwnFile;
 use super::tenants::{self, Tenants};
 use super::units::{DAY, show_size, show_time};
 use replay_core::row::Codec;
@@ -28,7 +28,12 @@ const DERIVED: &str = "not given: follows the source";
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 /// Makes the settings. They are good only if no problem was reported.
-pub(super) fn resolve(file: ConfigFile, root: &Node, problems: &mut Problems) -> Settings {
+pub(super) fn resolve(
+    file: ConfigFile,
+    root: &Node,
+    own: &mut [OwnFile],
+    problems: &mut Problems,
+) -> Settings {
     let mut r = Resolver { root, problems };
     let mut replay = file.replay;
     let mut limits = file.limits;
@@ -38,9 +43,13 @@ pub(super) fn resolve(file: ConfigFile, root: &Node, problems: &mut Problems) ->
     let embedded = file.embedded.unwrap_or_else(defaults);
     let (source, why_source) = r.source(file.source.kind, file.kafka.clone());
     let (hot, why_hot) = r.hot(file.hot.kind, file.clickhouse);
-    let (cold, why_cold) = r.cold(file.cold, file.minio, &mut replay, &embedded);
+    let s3 = file.minio.map(|minio| r.s3("minio", minio));
+    let registry_s3 = r.registry_s3(&file.plugins, s3.as_ref());
+    let (cold, why_cold) = r.cold(file.cold, s3, &mut replay, &embedded);
     let (dead_letters, why_letters) = r.dead_letters(file.dead_letters, &source, file.kafka);
-    let tenants = tenants::resolve(file.tenants, root.get("tenants"), &replay.migration, r.problems);
+    let tenants = tenants::resolve(file.tenants, root.get("tenants"), own, &replay.migration, r.problems);
+    r.registries(&file.plugins, &tenants, registry_s3.as_ref());
+    r.number_of_tenants(&tenants, limits.max_tenants);
     r.tombstones(file.erasure.tombstone_retention, &tenants, dead_letters.retention, embedded.log_retention);
     Settings {
         replay,
@@ -51,22 +60,26 @@ pub(super) fn resolve(file: ConfigFile, root: &Node, problems: &mut Problems) ->
         api: file.api,
         dead_letters,
         limits,
+        plugin_places: r.plugin_places(&file.plugins),
         plugins: file.plugins,
+        registry_s3,
         tenants,
         telemetry: file.telemetry,
         erasure: file.erasure,
+        reload: file.reload,
+        digest: [0; 32],
         reasons: [why_source, why_hot, why_cold, why_letters],
     }
 }
 
-struct Resolver<'a> {
-    root: &'a Node,
+pub(super) struct Resolver<'a> {
+    pub(super) root: &'a Node,
     problems: &'a mut Problems,
 }
 
 impl Resolver<'_> {
     /// Reports at the value of `path`, or at the nearest thing around it that is written.
-    fn wrong(&mut self, path: &str, message: &str, help: &str) {
+    pub(super) fn wrong(&mut self, path: &str, message: &str, help: &str) {
         self.problems.add_at(self.place(path), &format!("{path}: {message}"), help);
     }
 
@@ -81,7 +94,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn has(&self, path: &str) -> bool {
+    pub(super) fn has(&self, path: &str) -> bool {
         self.root.at(path).is_some()
     }
 
@@ -229,12 +242,11 @@ impl Resolver<'_> {
     fn cold(
         &mut self,
         file: ColdFile,
-        minio: Option<MinioFile>,
+        s3: Option<S3>,
         replay: &mut Replay,
         embedded: &Embedded,
     ) -> (Cold, &'static str) {
         let codec = file.codec.unwrap_or(replay.compression);
-        let s3 = minio.map(|minio| self.s3(minio));
         let (kind, why) = match (file.kind, &s3) {
             (Some(kind), _) => (kind, GIVEN),
             (None, Some(_)) => (ColdKind::S3, SECTION_THERE),
@@ -269,43 +281,6 @@ impl Resolver<'_> {
             replay.migration.enabled = false;
         }
         (Cold { store, codec }, why)
-    }
-
-    fn s3(&mut self, file: MinioFile) -> S3 {
-        let access =
-            self.secret("minio.access_key", file.access_key.clone(), file.access_key_file.as_deref());
-        let secret =
-            self.secret("minio.secret_key", file.secret_key.clone(), file.secret_key_file.as_deref());
-        let names = ["access_key", "secret_key"];
-        let given = names.map(|n| self.has(&format!("minio.{n}")) || self.has(&format!("minio.{n}_file")));
-        if given[0] != given[1] {
-            let (there, missing) = if given[0] { (names[0], names[1]) } else { (names[1], names[0]) };
-            let message = format!("there is `{there}` but no `{missing}`");
-            self.wrong("minio", &message, "give both, or neither to use the AWS credential chain");
-        }
-        for (name, value) in names.iter().zip([&access, &secret]) {
-            let null = self.root.at(&format!("minio.{name}")).is_some_and(Node::is_null);
-            if null || value.as_ref().is_some_and(|v| v.expose().is_empty()) {
-                let help = "is its variable set? Without any keys the AWS credential chain is asked";
-                self.wrong(&format!("minio.{name}"), "is empty", help);
-            }
-        }
-        if file.endpoint.is_none() && !self.has("minio.endpoint") {
-            self.wrong(
-                "minio.endpoint",
-                "is missing",
-                "write host and port: `endpoint: minio:9000`, or `aws`",
-            );
-        }
-        let scheme = if file.use_ssl { "https" } else { "http" };
-        let own = file.endpoint.as_ref().filter(|endpoint| *endpoint != AWS);
-        S3 {
-            url: own.map(|endpoint| format!("{scheme}://{endpoint}")),
-            credentials: access.zip(secret),
-            bucket: file.bucket.clone(),
-            region: file.region.clone(),
-            file,
-        }
     }
 
     fn dead_letters(
@@ -359,7 +334,12 @@ impl Resolver<'_> {
     }
 
     /// A secret that stands in the file, or in a file of its own.
-    fn secret(&mut self, path: &str, value: Option<Secret>, file: Option<&Path>) -> Option<Secret> {
+    pub(super) fn secret(
+        &mut self,
+        path: &str,
+        value: Option<Secret>,
+        file: Option<&Path>,
+    ) -> Option<Secret> {
         let file_key = format!("{path}_file");
         let Some(file) = file else { return value };
         if value.is_some() {
@@ -391,6 +371,6 @@ fn read_secret(file: &Path) -> Result<Secret, String> {
 }
 
 /// A section that the file does not have.
-fn defaults<S: Section>() -> S {
+pub(super) fn defaults<S: Section>() -> S {
     section::read(None, "", &mut Problems::new())
 }

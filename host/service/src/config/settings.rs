@@ -7,12 +7,13 @@ use std::path::PathBuf;
 
 use replay_core::row::Codec;
 
-use super::file::{Api, DeadLetterPayload, Erasure, Limits, Recompress, Replay, Telemetry};
+use super::file::{Api, DeadLetterPayload, Erasure, Limits, Recompress, Reload, Replay, Telemetry};
+use super::places::Place;
 use super::plugins::Plugins;
 use super::rules::AWS;
 use super::secret::Secret;
 use super::stores::{ClickHouseFile, Embedded, Kafka, MinioFile};
-use super::tenants::Tenants;
+use super::tenants::{Tenant, Tenants};
 use super::units::{DAY, show_size, show_time};
 
 /// Whether this build holds clients for Kafka, ClickHouse and S3.
@@ -40,12 +41,21 @@ pub struct Settings {
     pub limits: Limits,
     /// Where plugins lie, and what one may cost.
     pub plugins: Plugins,
+    /// Where components are looked for, in order.
+    pub plugin_places: Vec<Place>,
+    /// What registries in buckets are reached with; there if any place is in one. Its bucket is none of
+    /// theirs.
+    pub registry_s3: Option<S3>,
     /// Whose sessions are stored, and how.
     pub tenants: Tenants,
     /// Logs and metrics.
     pub telemetry: Telemetry,
     /// Erasure.
     pub erasure: Erasure,
+    /// Taking tenants anew while the service runs.
+    pub reload: Reload,
+    /// SHA-256 of all files that this was read from.
+    pub digest: [u8; 32],
     /// Why each store was chosen, for `describe`: source, hot, cold, dead letters.
     pub(super) reasons: [&'static str; 4],
 }
@@ -178,8 +188,48 @@ impl Settings {
             (matches!(self.hot, Hot::ClickHouse(_)), "hot.kind: clickhouse"),
             (matches!(self.cold.store, ColdStore::S3(_)), "cold.kind: s3"),
             (matches!(self.dead_letters.store, DeadLetterStore::Topic { .. }), "dead_letters.kind: topic"),
+            (self.has_remote_plugins(), "plugins from s3://"),
         ];
         named.into_iter().filter(|(used, _)| *used).map(|(_, name)| name).collect()
+    }
+
+    /// Whether any component comes from a bucket.
+    pub fn has_remote_plugins(&self) -> bool {
+        let components = self.tenants.all().flat_map(Tenant::components);
+        let from = components.filter_map(|plugin| plugin.from.as_ref());
+        self.plugins.registries.iter().chain(from).any(Place::is_remote)
+    }
+
+    /// The parts of the configuration that are not as in `other` and are read at the start only.
+    pub fn other_parts(&self, other: &Self) -> Vec<&'static str> {
+        // What is taken at a reload is the same for this comparison.
+        let at_start = |plugins: &Plugins| Plugins {
+            dir: self.plugins.dir.clone(),
+            registries: Vec::new(),
+            s3: None,
+            kept_bytes: 0,
+            ..plugins.clone()
+        };
+        // Secrets look alike: a new password alone is not seen.
+        let differ =
+            |one: &dyn std::fmt::Debug, two: &dyn std::fmt::Debug| format!("{one:?}") != format!("{two:?}");
+        [
+            ("replay", differ(&self.replay, &other.replay)),
+            ("source", differ(&self.source, &other.source)),
+            ("hot", differ(&self.hot, &other.hot)),
+            ("cold", differ(&self.cold, &other.cold)),
+            ("embedded", differ(&self.embedded, &other.embedded)),
+            ("api", differ(&self.api, &other.api)),
+            ("dead_letters", differ(&self.dead_letters, &other.dead_letters)),
+            ("limits", differ(&self.limits, &other.limits)),
+            ("plugins", differ(&at_start(&self.plugins), &at_start(&other.plugins))),
+            ("telemetry", differ(&self.telemetry, &other.telemetry)),
+            ("erasure", differ(&self.erasure, &other.erasure)),
+            ("reload", differ(&self.reload, &other.reload)),
+        ]
+        .into_iter()
+        .filter_map(|(name, differs)| differs.then_some(name))
+        .collect()
     }
 
     /// What was decided, a line each, for `check`. Holds no secret.
@@ -278,7 +328,13 @@ impl Settings {
             super::Unlisted::Defaults => format!("defaults, {}", chain(&tenants.defaults.plugins)),
             super::Unlisted::Reject => "rejected as unknown_tenant".into(),
         };
-        let mut lines = vec![format!("tenants: {} listed; others: {others}", tenants.listed.len())];
+        let place = tenants.dir.as_ref().map(|dir| format!(" here and in {}", dir.display()));
+        let place = place.unwrap_or_default();
+        let mut lines = vec![format!("tenants: {} listed{place}; others: {others}", tenants.listed.len())];
+        if tenants.all().any(|tenant| tenant.components().next().is_some()) {
+            let places: Vec<String> = self.plugin_places.iter().map(Place::to_string).collect();
+            lines.push(format!("plugins: {}", places.join(", ")));
+        }
         // Thousands of tenants would bury the rest.
         for (id, tenant) in tenants.listed.iter().take(20) {
             let (hot, cold) = (tenant.hot_retention_days, tenant.cold_retention_days);

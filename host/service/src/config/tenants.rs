@@ -1,22 +1,28 @@
 //! Tenants: whose sessions are stored, and how each one's are treated.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 
 use replay_core::identity::ProjectId;
 use replay_core::winner::MAX_CHAIN_REVISION;
 use serde_json::{Value as Json, json};
 
 use super::file::{DeadLetterPayload, Migration};
-use super::leaf::{Kind, choice, count, flag, not_a_mapping, text_of};
+use super::leaf::{Kind, choice, count, flag, not_a_mapping, path as path_kind, text_of};
 use super::node::{Data, Key, Node};
 use super::plugins::{Chain, PluginRef};
 use super::report::{Problems, Span};
 use super::rules::word;
-use super::section::{self, choices, join, section};
+use super::section::{self, choices, if_present, join, section};
+use super::shadow::{self, ShadowFile, ShadowRef};
+use super::tenant_files::OwnFile;
 use super::units::wrong;
 
 /// What a project id is made of.
 const PROJECT_ID: &str = "use letters, digits, `.`, `_` and `-`, a letter or digit first, 128 at most";
+
+/// Keys of the section that are no tenants.
+pub(super) const MEANINGS: [&str; 4] = ["unlisted", "defaults", "retired", "dir"];
 
 section! {
     /// How a tenant's sessions are treated. What is left out is as in `tenants.defaults`.
@@ -27,6 +33,8 @@ section! {
         chain_revision: Option<u16> = count().within(0, MAX_CHAIN_REVISION).optional(),
         /// The plugins that see every chunk, in order; `[]` for none.
         plugins: Option<Vec<PluginRef>> = Chain,
+        /// A chain that runs beside it, and is only compared.
+        shadow: Option<ShadowFile> = if_present(),
         /// Whether the chain is there to redact.
         redacts: Option<bool> = flag().optional(),
         /// What becomes of a batch on which a plugin failed.
@@ -65,6 +73,8 @@ choices! {
 /// The section `tenants` as the file says it.
 #[derive(Clone, Debug)]
 pub(super) struct TenantsFile {
+    /// Directory of tenants' own files.
+    pub(super) dir: Option<PathBuf>,
     unlisted: Unlisted,
     defaults: TenantFile,
     listed: Vec<(Key, TenantFile)>,
@@ -78,6 +88,8 @@ pub struct Tenant {
     pub chain_revision: u16,
     /// Its chain, in order.
     pub plugins: Vec<PluginRef>,
+    /// What is compared with the chain.
+    pub shadow: Option<ShadowRef>,
     /// Whether the chain is there to redact.
     pub redacts: bool,
     /// What becomes of a batch on which a plugin failed.
@@ -88,6 +100,13 @@ pub struct Tenant {
     pub hot_retention_days: u32,
     /// Days in the cold store, from 1.
     pub cold_retention_days: u32,
+}
+
+impl Tenant {
+    /// Every plugin that must be there: of the chain, and of what is compared with it.
+    pub fn components(&self) -> impl Iterator<Item = &PluginRef> {
+        self.plugins.iter().chain(self.shadow.iter().flat_map(|shadow| &shadow.plugins))
+    }
 }
 
 /// All tenants.
@@ -103,6 +122,8 @@ pub struct Tenants {
     pub keys: HashMap<String, ProjectId>,
     /// Projects that had a chain and are meant to be listed no more.
     pub retired: Vec<ProjectId>,
+    /// Directory of tenants' own files, if there is one.
+    pub dir: Option<PathBuf>,
 }
 
 impl Tenants {
@@ -126,7 +147,7 @@ impl Tenants {
     }
 }
 
-/// Reads the section: three keys with a meaning, every other one a project id.
+/// Reads the section: a few keys with a meaning, every other one a project id.
 pub(super) struct TenantsKind;
 
 impl Kind for TenantsKind {
@@ -141,16 +162,15 @@ impl Kind for TenantsKind {
         }
         let unlisted = node.get("unlisted").and_then(|n| unlisted().read(n, "tenants.unlisted", problems));
         let defaults = section::read(node.get("defaults"), "tenants.defaults", problems);
-        let named = node
-            .entries()
-            .iter()
-            .filter(|(key, _)| !matches!(&*key.text, "unlisted" | "defaults" | "retired"));
+        let named = node.entries().iter().filter(|(key, _)| !MEANINGS.contains(&key.text.as_str()));
         let listed = named
             .map(|(key, node)| (key.clone(), section::read(Some(node), &join(path, &key.text), problems)))
             .collect();
         let retired = node.get("retired").and_then(|n| retired().read(n, "tenants.retired", problems));
+        let dir =
+            node.get("dir").and_then(|n| path_kind().optional().read(n, "tenants.dir", problems)).flatten();
         let (unlisted, retired) = (unlisted.unwrap_or(Unlisted::Defaults), retired.unwrap_or_default());
-        Some(Some(TenantsFile { unlisted, defaults, listed, retired }))
+        Some(Some(TenantsFile { dir, unlisted, defaults, listed, retired }))
     }
 
     fn absent(&self) -> Self::Out {
@@ -163,10 +183,13 @@ impl Kind for TenantsKind {
         defaults["required"] = json!(["plugins"]);
         others["description"] = "Records of projects that are not listed.".into();
         gone["description"] = "Projects that had a chain and are meant to be listed no more.".into();
+        let mut dir = path_kind().optional().schema();
+        dir["description"] =
+            "Directory of tenants' own files, `<project id>.yaml`, with the keys of an entry here.".into();
         json!({
             "type": "object",
             "required": ["defaults"],
-            "properties": { "unlisted": others, "defaults": defaults, "retired": gone },
+            "properties": { "unlisted": others, "dir": dir, "defaults": defaults, "retired": gone },
             "additionalProperties": tenant,
         })
     }
@@ -181,58 +204,76 @@ fn retired() -> impl Kind<Out = Vec<ProjectId>> {
         .list(Vec::new())
 }
 
-/// Checks the section and fills in what tenants inherit. Without a section nobody has a chain.
+/// Checks the section and tenants' own files, and fills in what tenants inherit. Without a section nobody
+/// has a chain.
 pub(super) fn resolve(
     file: Option<TenantsFile>,
     node: Option<&Node>,
+    own: &mut [OwnFile],
     migration: &Migration,
     problems: &mut Problems,
 ) -> Tenants {
     let base = Tenant {
         chain_revision: 0,
         plugins: Vec::new(),
+        shadow: None,
         redacts: true,
         on_plugin_failure: OnPluginFailure::Quarantine,
         dead_letter_payload: None,
         hot_retention_days: migration.hot_retention_days,
         cold_retention_days: migration.cold_retention_days,
     };
-    let Some(file) = file else {
-        let (unlisted, listed, keys) = (Unlisted::Defaults, BTreeMap::new(), HashMap::new());
-        return Tenants { unlisted, defaults: base, listed, keys, retired: Vec::new() };
-    };
-    require_default_chain(&file.defaults, node, problems);
-    if !file.defaults.keys.is_empty() {
-        let at = place(node, "defaults", "keys");
-        problems.add_at(at, "tenants.defaults.keys: defaults have no keys", "a key belongs to one project");
-    }
     let mut all = Tenants {
-        unlisted: file.unlisted,
-        defaults: inherit(&file.defaults, &base, node, "defaults", problems),
+        unlisted: Unlisted::Defaults,
+        defaults: base,
         listed: BTreeMap::new(),
         keys: HashMap::new(),
-        retired: file.retired,
+        retired: Vec::new(),
+        dir: None,
     };
+    let Some(file) = file else { return all };
+    require_default_chain(&file.defaults, node, problems);
+    let of_defaults = node.map(|node| node.get("defaults").unwrap_or(node));
+    if !file.defaults.keys.is_empty() {
+        let at = place(of_defaults, "keys");
+        problems.add_at(at, "tenants.defaults.keys: defaults have no keys", "a key belongs to one project");
+    }
+    all.defaults = inherit(&file.defaults, &all.defaults, of_defaults, "defaults", problems);
+    (all.unlisted, all.retired, all.dir) = (file.unlisted, file.retired, file.dir);
     for (key, tenant) in &file.listed {
-        let Some(id) = ProjectId::new(&key.text) else {
-            problems.add(key.span, "this is not a project id", PROJECT_ID);
-            continue;
-        };
+        match ProjectId::new(&key.text) {
+            Some(id) => all.list(id, tenant, node.and_then(|node| node.get(&key.text)), problems),
+            None => problems.add(key.span, "this is not a project id", PROJECT_ID),
+        }
+    }
+    for own in own {
+        if all.listed.contains_key(&own.id) {
+            let message = format!("`{}` is listed in the section `tenants` too", own.id);
+            own.wrong(&message, "keep one of the two");
+        } else {
+            all.list(own.id.clone(), &own.tenant, own.document.root.as_ref(), &mut own.problems);
+        }
+    }
+    all
+}
+
+impl Tenants {
+    /// Takes a tenant in; `node` is what its entry, or its file, holds.
+    fn list(&mut self, id: ProjectId, tenant: &TenantFile, node: Option<&Node>, problems: &mut Problems) {
         for sdk_key in &tenant.keys {
-            if let Some(other) = all.keys.insert(sdk_key.clone(), id.clone()) {
+            if let Some(other) = self.keys.insert(sdk_key.clone(), id.clone()) {
                 let also =
                     if other == id { "given twice".into() } else { format!("also a key of `{other}`") };
                 problems.add_at(
-                    place(node, &key.text, "keys"),
+                    place(node, "keys"),
                     &format!("the SDK key `{sdk_key}` of `{id}` is {also}"),
                     "a key belongs to one project, once: take it out",
                 );
             }
         }
-        let resolved = inherit(tenant, &all.defaults, node, &key.text, problems);
-        all.listed.insert(id, resolved);
+        let resolved = inherit(tenant, &self.defaults, node, id.as_str(), problems);
+        self.listed.insert(id, resolved);
     }
-    all
 }
 
 /// Nobody stores unredacted data because a line was forgotten.
@@ -240,7 +281,7 @@ fn require_default_chain(defaults: &TenantFile, node: Option<&Node>, problems: &
     let written = node.and_then(|n| n.at("defaults.plugins")).is_some();
     if defaults.plugins.is_none() && !written {
         problems.add_at(
-            place(node, "defaults", "plugins"),
+            place(node.map(|node| node.get("defaults").unwrap_or(node)), "plugins"),
             "tenants.defaults.plugins is missing: nobody should store unredacted data by omission",
             "write `plugins: []` below `tenants.defaults` if there is to be no chain",
         );
@@ -262,11 +303,18 @@ fn inherit(
         true => (true, OnPluginFailure::Quarantine, None),
         false => (base.redacts, base.on_plugin_failure, base.dead_letter_payload),
     };
+    let shadow = match &file.shadow {
+        Some(shadow) => {
+            let written = node.and_then(|tenant| tenant.get("shadow"));
+            shadow::resolve(shadow, name, own_chain, written, problems)
+        }
+        None => base.shadow.clone().filter(|_| !own_chain),
+    };
     let redacts = file.redacts.unwrap_or(redacts);
     let inherited_revision = if own_chain { 0 } else { base.chain_revision };
     let on_plugin_failure = file.on_plugin_failure.unwrap_or(on_failure);
     let mut wrong = |key, message: String, help: &str| {
-        problems.add_at(place(node, name, key), &format!("tenants.{name}: {message}"), help);
+        problems.add_at(place(node, key), &format!("tenants.{name}: {message}"), help);
     };
     if own_chain && !plugins.is_empty() && file.chain_revision.unwrap_or(0) == 0 {
         let help = "write `chain_revision: 1`, and raise it whenever the chain changes";
@@ -284,12 +332,12 @@ fn inherit(
         hot_retention_days: file.hot_retention_days.unwrap_or(base.hot_retention_days),
         cold_retention_days: file.cold_retention_days.unwrap_or(base.cold_retention_days),
         plugins,
+        shadow,
     }
 }
 
-/// Where `tenants.<name>.<key>` is written, or the nearest thing around it.
-fn place(tenants: Option<&Node>, name: &str, key: &str) -> Option<Span> {
-    let tenants = tenants?;
-    let tenant = tenants.get(name);
-    Some(tenant.and_then(|t| t.get(key)).or(tenant).unwrap_or(tenants).span)
+/// Where a tenant's key is written, or else the tenant.
+fn place(tenant: Option<&Node>, key: &str) -> Option<Span> {
+    let tenant = tenant?;
+    Some(tenant.get(key).unwrap_or(tenant).span)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -19,7 +19,6 @@ use serde::{Deserialize, Serialize};
 
 use super::auth::Tokens;
 use super::{App, error};
-use crate::observe::readiness;
 use crate::ops::{FeedBack, ReprocessScope};
 
 /// Bytes of one admin request: a page of records to ingest.
@@ -39,6 +38,7 @@ pub(super) fn routes(token: &str) -> Router<Arc<App>> {
     });
     Router::new()
         .route("/status", get(status))
+        .route("/plugins", get(plugins))
         .route("/ingest", post(ingest))
         .route("/erase", post(erase))
         .route("/migrate", post(migrate))
@@ -53,10 +53,26 @@ pub(super) fn routes(token: &str) -> Router<Arc<App>> {
 
 async fn status(State(app): State<Arc<App>>) -> Response {
     let status = app.status().await;
-    let readiness = readiness(status.as_ref(), app.handle.is_some(), *app.draining.borrow());
+    let readiness = app.readiness(status.as_ref());
     let end_offsets = app.stores.source.end_offsets();
     let report = crate::status::report(status.as_ref(), readiness, &end_offsets, &app.metrics.lifecycle());
     axum::Json(report).into_response()
+}
+
+/// What `/plugins` takes, in its address.
+#[derive(Debug, Deserialize)]
+struct PluginsRequest {
+    /// Only this tenant; `defaults`, or a project.
+    project: Option<String>,
+}
+
+/// A list of [`crate::chains::TenantReport`]; one, whatever chain it has, if a tenant is named.
+async fn plugins(State(app): State<Arc<App>>, Query(request): Query<PluginsRequest>) -> Response {
+    match request.project.as_deref().map(ProjectId::new) {
+        None => axum::Json(app.chains.reports()).into_response(),
+        Some(Some(project)) => axum::Json(vec![app.chains.report_of(&project)]).into_response(),
+        Some(None) => error(StatusCode::BAD_REQUEST, "bad_request", "not a project id"),
+    }
 }
 
 async fn ingest(State(app): State<Arc<App>>, body: Bytes) -> Response {

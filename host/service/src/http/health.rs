@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::{App, error};
-use crate::observe::{Readiness, readiness};
+use crate::observe::Readiness;
 use crate::status::{Partition, partitions};
 
 /// What `/readyz` answers: the checks, and how far behind each partition is.
@@ -30,7 +30,7 @@ pub(super) async fn live(State(app): State<Arc<App>>) -> Response {
 
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     let status = app.status().await;
-    let readiness = readiness(status.as_ref(), app.handle.is_some(), *app.draining.borrow());
+    let readiness = app.readiness(status.as_ref());
     let code = if readiness.status == "unready" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let partitions = partitions(&status.unwrap_or_default(), &app.stores.source.end_offsets());
     (code, axum::Json(Ready { readiness, partitions })).into_response()
@@ -41,6 +41,12 @@ pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> 
         return error(StatusCode::UNAUTHORIZED, "unauthorized", "a bearer token is needed");
     }
     let status = app.status().await;
-    let text = app.metrics.render(status.as_ref(), &app.stores.source.end_offsets(), &app.chains.totals());
+    let text = app.metrics.render(
+        status.as_ref(),
+        &app.stores.source.end_offsets(),
+        &app.chains.totals(),
+        &app.reloads.now(),
+        &app.chains.shadow_totals(),
+    );
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }

@@ -161,7 +161,8 @@ async fn accept(app: &Arc<App>, request: Request) -> Result<Response, Response> 
 fn to_record(app: &App, body: &[u8]) -> Result<IntakeRecord, IntakeError> {
     let limits = app.intake.limits;
     let body = unzip_body(body, limits.max_record_bytes)?;
-    from_sdk(&body, |key| app.tenants.by_key(key).cloned(), limits.max_depth)
+    let tenants = app.tenants.get();
+    from_sdk(&body, |key| tenants.by_key(key).cloned(), limits.max_depth)
 }
 
 /// Any content type is taken: beacons come as `text/plain`.

@@ -21,11 +21,12 @@ use tokio::sync::{Notify, watch};
 
 use crate::chains::Chains;
 use crate::config::Tenants;
-use crate::observe::Metrics;
+use crate::observe::{Metrics, Readiness, Reloads, readiness};
 use crate::ops::Ops;
 use crate::replays::Replays;
 use crate::run::Handle;
 use crate::stores::Stores;
+use crate::swap::Swap;
 
 pub use admin::{
     EraseRequest, FeedBackRequest, LetterRequest, MigrateRequest, ReconcileRequest, ReprocessRequest,
@@ -38,13 +39,15 @@ pub struct App {
     /// The stores.
     pub stores: Stores,
     /// The tenants.
-    pub tenants: Arc<Tenants>,
+    pub tenants: Arc<Swap<Tenants>>,
     /// Their chains.
     pub chains: Arc<Chains>,
     /// The reader of stored sessions.
     pub replays: Replays,
     /// The loop, when this process has the role `ingest`.
     pub handle: Option<Handle>,
+    /// How the config on disk relates to what is in force.
+    pub reloads: Arc<Reloads>,
     /// Metrics of this process.
     pub metrics: Arc<Metrics>,
     /// What the commands do.
@@ -65,6 +68,11 @@ impl App {
     /// The pipeline's books; `None` without the role `ingest`, or when the loop does not answer.
     async fn status(&self) -> Option<Status> {
         self.handle.as_ref()?.status().await
+    }
+
+    /// Whether it is well, by these books.
+    fn readiness(&self, status: Option<&Status>) -> Readiness {
+        readiness(status, self.handle.is_some(), *self.draining.borrow(), &self.reloads.now())
     }
 }
 

@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::clock::{Clock, millis};
 use crate::observe::{Metrics, Part};
 use crate::stores::Kept;
+use crate::swap::Swap;
 
 use edges::Edges;
 pub use reports::{EraseReport, MoveReport, PlannedMove, ReconcileReport};
@@ -57,6 +58,8 @@ pub struct LifecycleSettings {
 pub struct Lifecycle {
     edges: Edges,
     settings: LifecycleSettings,
+    /// That of the settings, until a reload brings another.
+    policy: Swap<RetentionPolicy>,
     clock: Clock,
     metrics: Arc<Metrics>,
     seed: u64,
@@ -90,6 +93,7 @@ impl Lifecycle {
         let edges = Edges { stores, level, max_raw_bytes, metrics: Arc::clone(&metrics) };
         Self {
             edges,
+            policy: Swap::new(settings.policy.clone()),
             settings,
             clock,
             metrics,
@@ -98,6 +102,11 @@ impl Lifecycle {
             migration: Mutex::new(migration),
             deleting: Mutex::new(()),
         }
+    }
+
+    /// Goes by another policy from the next run on.
+    pub fn follow(&self, policy: RetentionPolicy) {
+        self.policy.set(policy);
     }
 
     /// Ends what is over, moves what is due, and sweeps after erasures. In this order: what is over must
@@ -113,6 +122,7 @@ impl Lifecycle {
         }
         if self.settings.migration_enabled {
             let mut migration = self.migration.lock().await;
+            migration.follow(RetentionPolicy::clone(&self.policy.get()));
             let run = self.drive(&mut *migration).await;
             self.complete(Part::Migration, run.failures.is_empty() && run.stopped.is_none());
             note_moves(&mut report, run);
@@ -180,7 +190,7 @@ impl Lifecycle {
     pub async fn move_session(&self, session: SessionKey) -> Result<MoveReport> {
         let settings = MoveSettings {
             cold_codec: self.settings.cold_codec,
-            cold_retention_ms: self.settings.policy.of(&session.project_id).cold_ms,
+            cold_retention_ms: self.policy.get().of(&session.project_id).cold_ms,
             writes: self.writes,
             guards: Guards::ALL,
         };
@@ -265,7 +275,7 @@ impl Lifecycle {
 
     fn retention(&self) -> RetentionSettings {
         RetentionSettings {
-            policy: self.settings.policy.clone(),
+            policy: RetentionPolicy::clone(&self.policy.get()),
             migration_enabled: self.settings.migration_enabled,
             letter_retention_ms: millis(self.settings.letter_retention),
             tombstone_retention_ms: millis(self.settings.tombstone_retention),

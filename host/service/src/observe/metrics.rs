@@ -8,8 +8,9 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 use replay_core::pipeline::{EdgeStatus, Ending, Status};
 use replay_core::rrweb::Kind;
 
-use crate::chains::ChainTotals;
+use crate::chains::{ChainTotals, PluginCounts, ShadowTotals};
 use crate::clock::unix_ms;
+use crate::observe::ReloadStatus;
 
 /// What the lifecycle has done since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,6 +105,8 @@ impl Metrics {
         status: Option<&Status>,
         end_offsets: &[(u32, u64)],
         chains: &ChainTotals,
+        reloads: &ReloadStatus,
+        shadows: &ShadowTotals,
     ) -> String {
         with_local_recorder(&self.recorder, || {
             if let Some(status) = status {
@@ -116,6 +119,8 @@ impl Metrics {
             }
             record_lifecycle(&self.lifecycle(), self.started_at_ms);
             record_chains(chains);
+            record_reloads(reloads);
+            record_shadows(shadows);
         });
         self.handle.render()
     }
@@ -185,24 +190,19 @@ fn record_lifecycle(counts: &LifecycleCounts, started_at_ms: u64) {
     }
 }
 
+/// Whether the config on disk is the one in force.
+fn record_reloads(status: &ReloadStatus) {
+    metrics::counter!("replay_reloads_total").absolute(status.done);
+    metrics::counter!("replay_reload_failed_total").absolute(status.failed);
+    let stale = f64::from(u8::from(status.stale.is_some()));
+    metrics::gauge!("replay_config_stale").set(stale);
+    metrics::gauge!("replay_components_away").set(status.away as f64);
+}
+
 /// What chains did. Plugins by their names in the config; no project, and no word of a plugin's own.
 fn record_chains(totals: &ChainTotals) {
     for (plugin, counts) in &totals.plugins {
-        metrics::counter!("replay_plugin_calls_total", "plugin" => plugin.clone()).absolute(counts.calls);
-        metrics::counter!("replay_plugin_cpu_microseconds_total", "plugin" => plugin.clone())
-            .absolute(u64::try_from(counts.cpu.as_micros()).unwrap_or(u64::MAX));
-        metrics::counter!("replay_plugin_dropped_chunks_total", "plugin" => plugin.clone())
-            .absolute(counts.dropped_chunks);
-        metrics::gauge!("replay_plugin_memory_high_water_bytes", "plugin" => plugin.clone())
-            .set(counts.memory_bytes as f64);
-        for (reason, count) in &counts.failures {
-            metrics::counter!("replay_plugin_failures_total", "plugin" => plugin.clone(), "reason" => *reason)
-                .absolute(*count);
-        }
-        for (level, lines) in ["debug", "info", "warn", "error"].into_iter().zip(counts.log_lines) {
-            metrics::counter!("replay_plugin_log_lines_total", "plugin" => plugin.clone(), "level" => level)
-                .absolute(lines);
-        }
+        record_plugin(plugin, counts);
     }
     for (kind, count) in Kind::ALL.into_iter().zip(totals.fields) {
         metrics::counter!("replay_redacted_fields_total", "kind" => kind.as_str()).absolute(count);
@@ -212,6 +212,76 @@ fn record_chains(totals: &ChainTotals) {
     metrics::counter!("replay_changed_chunks_total").absolute(totals.chunks_changed);
     metrics::counter!("replay_plugin_breakers_opened_total").absolute(totals.breakers_opened);
     metrics::gauge!("replay_plugin_breakers_open").set(totals.breakers_open as f64);
+}
+
+fn record_plugin(name: &str, counts: &PluginCounts) {
+    let plugin = || Label::new("plugin", name.to_owned());
+    let with = |key: &'static str, value: &str| vec![plugin(), Label::new(key, value.to_owned())];
+    metrics::counter!("replay_plugin_calls_total", vec![plugin()]).absolute(counts.calls);
+    metrics::counter!("replay_plugin_cpu_microseconds_total", vec![plugin()]).absolute(micros(counts.cpu));
+    for (quantile, share) in [("0.5", 0.50), ("0.99", 0.99)] {
+        let time_us = counts.times.percentile_us(share).unwrap_or(0);
+        metrics::gauge!("replay_plugin_call_microseconds", with("quantile", quantile)).set(time_us as f64);
+    }
+    let verdicts = counts.verdicts;
+    for (verdict, chunks) in [
+        ("kept", verdicts.kept),
+        ("changed", verdicts.changed),
+        ("dropped", verdicts.dropped),
+        ("replaced", verdicts.replaced),
+    ] {
+        metrics::counter!("replay_plugin_chunks_total", with("verdict", verdict)).absolute(chunks);
+    }
+    metrics::counter!("replay_plugin_dropped_chunks_total", vec![plugin()])
+        .absolute(verdicts.dropped + verdicts.emptied);
+    metrics::gauge!("replay_plugin_memory_high_water_bytes", vec![plugin()]).set(counts.memory_bytes as f64);
+    for (reason, count) in &counts.failures {
+        metrics::counter!("replay_plugin_failures_total", with("reason", reason)).absolute(*count);
+    }
+    for (level, lines) in ["debug", "info", "warn", "error"].into_iter().zip(counts.log_lines) {
+        metrics::counter!("replay_plugin_log_lines_total", with("level", level)).absolute(lines);
+    }
+}
+
+/// What was compared, of all tenants together: `plugin status` has each one's.
+fn record_shadows(totals: &ShadowTotals) {
+    if totals.batches + totals.active_failed == 0 {
+        return;
+    }
+    let batches = [("compared", totals.compared), ("fell_behind", totals.fell_behind)];
+    for (outcome, count) in batches.into_iter().chain([("active_failed", totals.active_failed)]) {
+        metrics::counter!("replay_shadow_batches_total", "outcome" => outcome).absolute(count);
+    }
+    for (reason, count) in &totals.failures {
+        metrics::counter!("replay_shadow_failures_total", "reason" => reason.clone()).absolute(*count);
+    }
+    let fates = ["kept", "changed", "dropped"];
+    for (row, active) in totals.comparison.fates.iter().zip(fates) {
+        for (count, shadow) in row.iter().zip(fates) {
+            let labels = [("active", active), ("shadow", shadow)];
+            metrics::counter!("replay_shadow_chunks_total", &labels).absolute(*count);
+        }
+    }
+    for (kind, sides) in Kind::ALL.into_iter().zip(&totals.comparison.fields) {
+        let by = [
+            ("active", sides.first_only),
+            ("shadow", sides.second_only),
+            ("both", sides.alike),
+            ("both_differently", sides.differing),
+        ];
+        for (changed_by, count) in by.into_iter().filter(|(_, count)| *count > 0) {
+            let labels = [("kind", kind.as_str()), ("changed_by", changed_by)];
+            metrics::counter!("replay_shadow_fields_total", &labels).absolute(count);
+        }
+    }
+    for (chain, side) in [("active", totals.active), ("shadow", totals.shadow)] {
+        metrics::counter!("replay_shadow_cpu_microseconds_total", "chain" => chain)
+            .absolute(micros(side.cpu));
+    }
+}
+
+fn micros(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The edges by the names that metrics and readiness share.

@@ -3,6 +3,7 @@
 mod letter_log;
 mod metrics;
 mod readiness;
+mod reloads;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -13,6 +14,7 @@ use crate::config::{LogFormat, LogLevel};
 pub use letter_log::LetterLog;
 pub use metrics::{LifecycleCounts, Metrics, Part, edges};
 pub use readiness::{Check, Readiness, readiness};
+pub use reloads::{ReloadStatus, Reloads};
 
 /// Starts logging to stderr.
 pub fn init_logging(format: LogFormat, level: LogLevel, colour: bool) {

@@ -3,7 +3,7 @@
 use replay_core::pipeline::{EdgeStatus, Status};
 use serde::Serialize;
 
-use super::edges;
+use super::{ReloadStatus, edges};
 
 /// One check of `/readyz`.
 #[derive(Clone, Debug, Serialize)]
@@ -33,7 +33,12 @@ pub struct Readiness {
 }
 
 /// Judges the service by the pipeline's books. `None`: the loop does not answer.
-pub fn readiness(status: Option<&Status>, has_loop: bool, draining: bool) -> Readiness {
+pub fn readiness(
+    status: Option<&Status>,
+    has_loop: bool,
+    draining: bool,
+    reloads: &ReloadStatus,
+) -> Readiness {
     let mut checks = vec![Check {
         name: "running",
         ok: !draining,
@@ -61,6 +66,7 @@ pub fn readiness(status: Option<&Status>, has_loop: bool, draining: bool) -> Rea
             needed: false,
         });
     }
+    checks.extend(config_checks(reloads));
     let unready = checks.iter().any(|check| !check.ok && check.needed);
     let degraded = checks.iter().any(|check| !check.ok);
     let status = if unready {
@@ -71,6 +77,29 @@ pub fn readiness(status: Option<&Status>, has_loop: bool, draining: bool) -> Rea
         "ready"
     };
     Readiness { status, checks }
+}
+
+/// Words for anybody: `/readyz` asks for no token, so the log alone says what exactly is wrong.
+fn config_checks(reloads: &ReloadStatus) -> [Check; 2] {
+    let stale = reloads.stale;
+    let away = reloads.away;
+    let config = Check {
+        name: "config",
+        ok: stale.is_none(),
+        since: stale.map(|(since_ms, _)| since_ms),
+        reason: stale.map(|(_, why)| why.to_owned()),
+        needed: false,
+    };
+    let reason =
+        || format!("{away} components are private copies: their registry cannot be asked; see the log");
+    let registry = Check {
+        name: "plugin_registry",
+        ok: away == 0,
+        since: None,
+        reason: (away > 0).then(reason),
+        needed: false,
+    };
+    [config, registry]
 }
 
 fn edge_check(name: &'static str, edge: &EdgeStatus) -> Check {

@@ -13,11 +13,12 @@ use replay_core::reject::{Reason, Reject, Skip};
 use replay_core::row::ChunkRow;
 use replay_ports::{PortError, Source};
 
-use crate::chains::{self, Chains, Treated};
+use crate::chains::{self, Chains, ShadowJob, Treated};
 use crate::clock::unix_ms;
 use crate::config::Tenants;
 use crate::observe::LetterLog;
 use crate::stores::Stores;
+use crate::swap::Swap;
 
 pub(super) use replay_core::codec::Scratch;
 
@@ -31,9 +32,9 @@ pub struct JobContext {
     /// How chunks are stored.
     pub encoding: Encoding,
     /// The tenants.
-    pub tenants: Arc<Tenants>,
+    pub tenants: Arc<Swap<Tenants>>,
     /// How long what stays where.
-    pub policy: Arc<RetentionPolicy>,
+    pub policy: Arc<Swap<RetentionPolicy>>,
     /// The tenants' chains.
     pub chains: Arc<Chains>,
     /// Longest original that a dead letter holds, bytes.
@@ -42,18 +43,24 @@ pub struct JobContext {
     pub letter_log: Arc<LetterLog>,
 }
 
-/// A job that costs CPU and touches nothing outside.
-pub(super) fn cpu(context: &JobContext, scratch: &mut Scratch, work: Work<Bytes>) -> Outcome<Bytes> {
+/// A job that costs CPU and touches nothing outside; and what the tenant's shadow is to see, once the
+/// outcome was handed on.
+pub(crate) fn cpu(
+    context: &JobContext,
+    scratch: &mut Scratch,
+    work: Work<Bytes>,
+) -> (Outcome<Bytes>, Vec<ShadowJob>) {
     match work {
         Work::Decode { received_at_ms, raw } => {
-            Outcome::Decoded(decode_job(context, scratch, received_at_ms, &raw))
+            (Outcome::Decoded(decode_job(context, scratch, received_at_ms, &raw)), Vec::new())
         }
         Work::Transform { session, chunks } => {
-            Outcome::Transformed(transform_job(context, scratch, &session, chunks))
+            let (verdicts, seen) = transform_job(context, scratch, &session, chunks);
+            (Outcome::Transformed(verdicts), seen)
         }
         // The workers send the rest elsewhere; the pipeline takes this for a failed job.
         Work::Insert { .. } | Work::DeadLetter { .. } | Work::CloseLetter { .. } | Work::Commit { .. } => {
-            Outcome::Written
+            (Outcome::Written, Vec::new())
         }
     }
 }
@@ -103,14 +110,14 @@ fn decode_job(
             };
         }
     };
-    if context.tenants.of(&chunk.project_id).is_none() {
+    if context.tenants.get().of(&chunk.project_id).is_none() {
         return Decoded::Reject {
-            reject: Reject::new(Reason::UnknownTenant, "the project is not listed under `tenants`"),
+            reject: unknown_tenant(),
             project_id: Some(chunk.project_id),
             session_id: Some(chunk.session_id),
         };
     }
-    let kept_ms = context.policy.of(&chunk.project_id).total_ms();
+    let kept_ms = context.policy.get().of(&chunk.project_id).total_ms();
     if received_at_ms.saturating_add(kept_ms) < unix_ms() {
         return Decoded::Skip(Skip::Expired);
     }
@@ -123,12 +130,17 @@ fn transform_job(
     scratch: &mut Scratch,
     session: &SessionKey,
     chunks: Vec<Chunk<Bytes>>,
-) -> Vec<Verdict<Bytes>> {
+) -> (Vec<Verdict<Bytes>>, Vec<ShadowJob>) {
+    if context.tenants.get().of(&session.project_id).is_none() {
+        // It was admitted, and left the list while its chunks waited here.
+        let verdicts = chunks.iter().map(|_| Verdict::Reject(unknown_tenant())).collect();
+        return (verdicts, Vec::new());
+    }
     // One chain for all of the batch, whatever is reloaded meanwhile.
     let chain = context.chains.of(&session.project_id);
     let shown: Vec<_> =
         chunks.iter().map(|chunk| chains::Chunk { head: &chunk.head, data: &chunk.data }).collect();
-    let treated = context.chains.transform(&chain, session, &shown, scratch);
+    let (treated, seen) = context.chains.transform_watched(&chain, session, &shown, scratch);
     let verdict = |(chunk, treated): (Chunk<Bytes>, Treated)| match treated {
         Treated::AsItCame | Treated::Changed { .. } => {
             let Chunk { origin, head, data } = chunk;
@@ -138,7 +150,11 @@ fn transform_job(
         Treated::Dropped => Verdict::Drop,
         Treated::Rejected(reject) => Verdict::Reject(reject),
     };
-    chunks.into_iter().zip(treated).map(verdict).collect()
+    (chunks.into_iter().zip(treated).map(verdict).collect(), seen)
+}
+
+fn unknown_tenant() -> Reject {
+    Reject::new(Reason::UnknownTenant, "the project is not listed under `tenants`")
 }
 
 async fn write_letter(stores: &Stores, context: &JobContext, letter: Letter<Bytes>) -> Result<(), PortError> {

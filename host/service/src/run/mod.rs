@@ -22,6 +22,7 @@ use crate::clock::{Clock, millis};
 use crate::stores::Stores;
 
 pub use jobs::JobContext;
+pub(crate) use jobs::cpu as cpu_job;
 use workers::Workers;
 
 /// How long the loop may go without a turn before `/livez` says no.

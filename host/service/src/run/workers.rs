@@ -95,14 +95,15 @@ fn cpu_thread(
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((job, work)) = next else { return };
         let result = std::panic::catch_unwind(AssertUnwindSafe(|| jobs::cpu(context, &mut scratch, work)));
-        let outcome = result.unwrap_or_else(|_| {
+        let (outcome, seen) = result.unwrap_or_else(|_| {
             // What the panicking job left in the scratch is not to be trusted.
             scratch = jobs::Scratch::default();
-            Outcome::Failed(Failure::Panicked)
+            (Outcome::Failed(Failure::Panicked), Vec::new())
         });
         if done.send((job, outcome)).is_err() {
             return;
         }
+        context.chains.watch(seen);
     }
 }
 

@@ -13,12 +13,15 @@ use replay_core::row::Codec;
 use replay_core::rrweb::{
     Batch, Changes, Edit, EditRules, Elements, Finished, Kind, Kinds, Replacement, Verdict,
 };
-use replay_sandbox::{Plugin, sha256_hex};
+use replay_sandbox::{Answer, Manifest, Plugin, PluginFailure, sha256_hex};
 
 use super::Subject;
 use super::samples::Sample;
 use crate::build;
-use crate::chains::{Chain, ChainLimits, ChainSet, Chains, Chunk, Stage};
+use crate::chains::{
+    Chain, ChainLimits, ChainSet, Chains, Chunk, Guest, Shadow, ShadowBounds, ShadowCounts, Stage,
+    StageCounts,
+};
 use crate::cli::plugin::production_sandbox;
 use crate::cli::{CliError, output};
 use crate::config::OnPluginFailure;
@@ -27,8 +30,20 @@ use crate::config::OnPluginFailure;
 const MASK_EVERY: usize = 16;
 
 /// The measures that need the shipped plugins.
-const OF_PLUGINS: [&str; 5] =
-    ["sandboxed_mask_pii", "chain_of_1", "chain_of_3", "path_mask_pii_gzip6", "path_mask_pii_zstd3"];
+const OF_PLUGINS: [&str; 9] = [
+    "sandboxed_mask_pii",
+    "chain_of_1",
+    "chain_of_3",
+    "chain_needs_elements",
+    "chain_asking_elements",
+    "chain_without_shadow",
+    "chain_with_shadow_10",
+    "path_mask_pii_gzip6",
+    "path_mask_pii_zstd3",
+];
+
+/// Percent of the sessions that the measured shadow sees.
+const SHADOW_PERCENT: u8 = 10;
 
 /// Scan and splice; and, if one of them is asked for by `only` and their components are in `plugins`, the
 /// shipped plugins, which are compiled for it.
@@ -71,13 +86,48 @@ pub(super) fn subjects(plugins: &Path, cache: &Path, only: &str) -> Result<Vec<S
     }
     let gzip = Encoding { codec: Codec::Gzip, level: 6, recompress: Recompress::ChangedOnly };
     let zstd = Encoding { codec: Codec::Zstd, level: 3, ..gzip };
-    let one = || vec![loaded[0].clone()];
+    let stages = |plugins: &[(&str, Plugin)]| -> Vec<Stage> {
+        plugins.iter().map(|(name, plugin)| stage(name, Arc::new(plugin.clone()))).collect()
+    };
+    let one = || stages(&loaded[..1]);
+    let of = |stages, encoding| chains(stages, None, encoding, limits);
     subjects.push(call("sandboxed_mask_pii", Some("scan"), loaded[0].1.clone(), limits));
-    subjects.push(chained("chain_of_1", None, chains(one(), gzip, limits)));
-    subjects.push(chained("chain_of_3", Some("chain_of_1"), chains(loaded.clone(), gzip, limits)));
-    subjects.push(whole_path("path_mask_pii_gzip6", gzip, chains(one(), gzip, limits)));
-    subjects.push(whole_path("path_mask_pii_zstd3", zstd, chains(one(), zstd, limits)));
+    subjects.push(chained("chain_of_1", None, of(one(), gzip)));
+    subjects.push(chained("chain_of_3", Some("chain_of_1"), of(stages(&loaded), gzip)));
+    // `mask-inputs` needs elements, `mask-pii` does not; and the same `mask-pii` with every element asked for.
+    subjects.push(chained("chain_needs_elements", Some("chain_of_1"), of(stages(&loaded[1..2]), gzip)));
+    let asking = vec![stage("asking", Arc::new(AsksForElements(loaded[0].1.clone())))];
+    subjects.push(chained("chain_asking_elements", Some("chain_of_1"), of(asking, gzip)));
+    subjects.push(visits("chain_without_shadow", None, of(one(), gzip)));
+    let shadowed = chains(one(), Some(one()), gzip, limits);
+    subjects.push(visits("chain_with_shadow_10", Some("chain_without_shadow"), shadowed));
+    subjects.push(whole_path("path_mask_pii_gzip6", gzip, of(one(), gzip)));
+    subjects.push(whole_path("path_mask_pii_zstd3", zstd, of(one(), zstd)));
     Ok(subjects)
+}
+
+/// A plugin that is also told every element that a field names, as one that needs elements may ask.
+struct AsksForElements(Plugin);
+
+impl Guest for AsksForElements {
+    fn manifest(&self) -> &Manifest {
+        self.0.manifest()
+    }
+
+    fn process(&self, batch: &Arc<Batch>) -> Result<Answer, PluginFailure> {
+        for chunk in 0..batch.len() {
+            let Some(view) = batch.view(chunk, self.manifest().kinds) else { continue };
+            let mut asked = 0;
+            for [.., element, _, _] in view.rows() {
+                // Neighbours of one element are asked for once.
+                if element != asked {
+                    std::hint::black_box(batch.element(chunk, element));
+                    asked = element;
+                }
+            }
+        }
+        self.0.process(batch)
+    }
 }
 
 /// The least that anything does which looks at every string: from quote to quote, over escapes.
@@ -111,7 +161,7 @@ fn spliced(mut batch: Batch) -> usize {
         let field = u32::try_from(field).unwrap_or(u32::MAX);
         Edit { field, start: 0, end: end.saturating_sub(start), replacement: Replacement::Mask('*') }
     });
-    let change = Verdict::Change(Changes { edits: edits.collect(), remove_events: Vec::new() });
+    let change = Verdict::Change(Changes { edits: edits.collect(), ..Changes::default() });
     let rules = EditRules {
         allow_replace: false,
         mask_only: true,
@@ -159,6 +209,25 @@ fn chained(name: &'static str, against: Option<&'static str>, chains: Chains) ->
     Subject { name, against, run: Box::new(run) }
 }
 
+/// Every chunk as a visit of its own; what the shadow is to see it sees at once, on this thread.
+fn visits(name: &'static str, against: Option<&'static str>, chains: Chains) -> Subject {
+    let (mut scratch, mut visit) = (Scratch::default(), 0u128);
+    let run = move |sample: &Sample| {
+        visit += 1;
+        let (mut head, data) = (head_of(sample), Bytes::from(sample.member.clone()));
+        if let Some(id) = SessionId::new(uuid::Uuid::from_u128(visit)) {
+            head.session.session_id = id;
+        }
+        let chain = chains.of(&head.session.project_id);
+        let chunks = [Chunk { head: &head, data: &data }];
+        let (treated, seen) = chains.transform_watched(&chain, &head.session, &chunks, &mut scratch);
+        chains.watch(seen);
+        while chains.compare_next(&mut scratch) {}
+        treated.len()
+    };
+    Subject { name, against, run: Box::new(run) }
+}
+
 fn whole_path(name: &'static str, encoding: Encoding, chains: Chains) -> Subject {
     let (mut scratch, limits) = (Scratch::default(), DecodeLimits::default());
     let run = move |sample: &Sample| {
@@ -173,24 +242,40 @@ fn transform(chains: &Chains, head: &ChunkHead, data: &Bytes, scratch: &mut Scra
     chains.transform(&chain, &head.session, &[Chunk { head, data }], scratch).len()
 }
 
-fn chains(plugins: Vec<(&'static str, Plugin)>, encoding: Encoding, limits: ChainLimits) -> Chains {
-    let kinds = plugins.iter().fold(Kinds::default(), |kinds, (_, one)| kinds.union(one.manifest().kinds));
-    let stages = plugins.into_iter().map(|(name, plugin)| Stage {
+pub(super) fn stage(name: &str, guest: Arc<dyn Guest>) -> Stage {
+    Stage {
         name: name.to_owned(),
         sha256: String::new(),
-        guest: Arc::new(plugin),
+        guest,
         allow_replace: false,
         mask_only: false,
-    });
-    let chain = Chain {
+        counts: StageCounts::default(),
+    }
+}
+
+pub(super) fn chain(stages: Vec<Stage>) -> Chain {
+    let kinds = stages.iter().fold(Kinds::default(), |kinds, one| kinds.union(one.guest.manifest().kinds));
+    Chain {
         revision: 1,
-        stages: stages.collect(),
+        digest: String::new(),
+        stages,
         kinds,
         redacts: true,
         on_failure: OnPluginFailure::Quarantine,
         letters_hold_payload: false,
-    };
-    Chains::new(ChainSet { defaults: Arc::new(chain), listed: BTreeMap::new() }, limits, encoding)
+        shadow: None,
+    }
+}
+
+/// One chain for all, and a shadow beside it that runs when it is told to.
+fn chains(stages: Vec<Stage>, shadow: Option<Vec<Stage>>, encoding: Encoding, limits: ChainLimits) -> Chains {
+    let shadow = shadow.map(|stages| {
+        let counts = ShadowCounts::default();
+        Arc::new(Shadow { share_percent: SHADOW_PERCENT, chain: chain(stages), counts })
+    });
+    let chain = Chain { shadow, ..chain(stages) };
+    let limits = ChainLimits { shadow: ShadowBounds { slots: 0, ..limits.shadow }, ..limits };
+    Chains::new(ChainSet::new(chain, BTreeMap::new()), limits, encoding)
 }
 
 /// Every sample as the first chunk of a page of one session.

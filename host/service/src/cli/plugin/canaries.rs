@@ -243,6 +243,7 @@ mod tests {
             chunk: 0,
             event: 0,
             node: 1,
+            page: 0,
             element: 1,
             kind,
             name: String::new(),

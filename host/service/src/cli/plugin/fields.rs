@@ -14,6 +14,7 @@ pub(super) struct FieldLine {
     pub(super) chunk: usize,
     pub(super) event: u32,
     pub(super) node: u32,
+    pub(super) page: u32,
     pub(super) element: u32,
     pub(super) kind: &'static str,
     pub(super) name: String,
@@ -59,13 +60,14 @@ const SCAN: ScanLimits = ScanLimits {
 /// The fields of one chunk of a batch.
 pub(super) fn lines_of(batch: &Batch, chunk: usize, kinds: Kinds) -> Vec<FieldLine> {
     let Some(view) = batch.view(chunk, kinds) else { return Vec::new() };
-    let lines = view.rows().map(|[event, node, kind, name, _, element, start, end]| {
+    let lines = view.rows().map(|[event, node, kind, name, page, element, start, end]| {
         let kind = Kind::ALL.get(kind as usize).copied().unwrap_or(Kind::Other);
         let text = view.text.get(start as usize..end as usize).unwrap_or_default();
         FieldLine {
             chunk,
             event,
             node,
+            page,
             element,
             kind: kind.as_str(),
             name: view.names.get(name as usize).cloned().unwrap_or_default(),

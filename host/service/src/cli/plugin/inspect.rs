@@ -5,7 +5,7 @@ use std::path::Path;
 use replay_core::rrweb::Kind;
 use serde::Serialize;
 
-use super::{InspectArgs, production_sandbox, read_component, sha256_hex, tempdir};
+use super::{InspectArgs, TempDir, load, production_sandbox, settings_arg};
 use crate::cli::{CliError, Exit, output};
 
 #[derive(Serialize)]
@@ -13,6 +13,8 @@ struct Inspected {
     file: String,
     sha256: String,
     bytes: usize,
+    /// As a chain's config says it.
+    class: &'static str,
     interface: String,
     imports: Vec<String>,
     name: String,
@@ -27,22 +29,17 @@ struct Inspected {
 }
 
 pub(super) fn inspect(config: Option<&Path>, args: &InspectArgs) -> Result<Exit, CliError> {
-    let component = read_component(&args.component)?;
-    let failed =
-        |error: &dyn std::fmt::Display| CliError::failed(format!("{}: {error}", args.component.display()));
-    let inspection = replay_sandbox::inspect(&component).map_err(|error| failed(&error))?;
-    let cache = tempdir()?;
-    let (_, sandbox) = production_sandbox(config, &cache)?;
-    let sha256 = sha256_hex(&component);
-    let loaded = sandbox.load(&args.component, &sha256, &args.settings);
-    let _ = std::fs::remove_dir_all(&cache);
-    let plugin = loaded.map_err(|error| failed(&error))?;
+    let settings = settings_arg(&args.settings)?;
+    let cache = TempDir::new()?;
+    let (_, sandbox) = production_sandbox(config, cache.path())?;
+    let (plugin, inspection) = load(&sandbox, &args.component, &settings)?;
     let manifest = plugin.manifest();
     let kinds = Kind::ALL.into_iter().filter(|kind| manifest.kinds.contains(*kind));
     let inspected = Inspected {
         file: args.component.display().to_string(),
-        sha256,
-        bytes: component.len(),
+        class: inspection.class().as_str(),
+        sha256: inspection.sha256,
+        bytes: inspection.bytes,
         interface: inspection.interface,
         imports: inspection.imports,
         name: manifest.name.clone(),

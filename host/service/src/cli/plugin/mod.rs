@@ -1,38 +1,96 @@
-//! `plugin {build,inspect,fields,test}`: what the author of a plugin works with.
+//! `plugin {new,build,inspect,verify,fields,test,bench}`: what the author of a plugin works with;
+//! `plugin {status,promote,rollback}`: what whoever runs it does.
 
+mod bench;
 mod build;
 mod canaries;
+mod change;
+mod dead_letter;
 mod fields;
 mod inspect;
+mod new;
+mod noop;
+mod promote;
+mod rollback;
 mod spelling;
+mod status;
 mod test;
+mod verify;
+mod watch;
+mod workshop;
 
 use std::path::{Path, PathBuf};
 
-pub(super) use test::{production_sandbox, tempdir};
+pub(super) use workshop::{TempDir, production_sandbox};
 
 use clap::{Args, Subcommand};
-use replay_sandbox::sha256_hex;
+use replay_sandbox::{Class, Inspection, LoadError, Plugin, Sandbox};
 
 use super::{CliError, Exit, OutputArgs};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PluginCommand {
-    /// Compile a plugin's crate to a component
+    /// Write a small plugin that builds and tests at once, to start from
+    New(NewArgs),
+    /// Build a plugin, in Rust, JavaScript or Python, to a component
     Build(BuildArgs),
     /// Say what a component is: its interface, its name, what it wants and may answer
     Inspect(InspectArgs),
+    /// Ask of a component all that the service asks when it loads it, one check a line
+    Verify(VerifyArgs),
     /// Show the fields of recorded chunks as a plugin would see them
     Fields(FieldsArgs),
     /// Run a plugin on recorded chunks under production limits: each field before and after
     Test(TestArgs),
+    /// Measure a plugin's time and memory a chunk, beside a plugin that does nothing
+    Bench(BenchArgs),
+    /// What each tenant's plugins did since they are what they are, and how shadows compare
+    Status(StatusArgs),
+    /// Make a tenant's shadow its chain, in the config file, under a new chain_revision
+    Promote(ChangeArgs),
+    /// Give a tenant the chain back that it had before, in the config file, under a new chain_revision
+    Rollback(ChangeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// Only this project's, whether it is listed or not
+    #[arg(long, short)]
+    project: Option<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ChangeArgs {
+    /// The tenant: a project id, or `defaults`
+    tenant: String,
+    /// Only print the YAML to put in, for a file that something else writes
+    #[arg(long)]
+    print: bool,
+    /// It is meant, whatever the comparison says
+    #[arg(long, short)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewArgs {
+    /// Its directory, which is made; the last part is the plugin's name: lower-case letters, digits, `-`
+    #[arg(value_name = "NAME")]
+    path: PathBuf,
+    /// What it is written in
+    #[arg(long, value_enum, default_value = "rust")]
+    lang: new::Lang,
+    /// Use the SDK that lies there; default: the project gets a copy of the one in this program
+    #[arg(long, value_name = "DIR")]
+    sdk: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct BuildArgs {
-    /// The crate's directory
+    /// The plugin's directory: a Rust crate, a JavaScript package, or Python with a plugin.py
     #[arg(default_value = ".", value_name = "DIR")]
-    crate_dir: PathBuf,
+    dir: PathBuf,
     /// Directory for the component; default: where you are
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -43,9 +101,40 @@ pub(super) struct InspectArgs {
     /// The component
     #[arg(value_name = "FILE")]
     component: PathBuf,
-    /// The plugin's settings, as JSON
+    /// The plugin's settings: JSON, or `@FILE` with it
     #[arg(long, default_value = "null", value_name = "JSON")]
     settings: String,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// The component
+    #[arg(value_name = "FILE")]
+    component: PathBuf,
+    /// The plugin's settings: JSON, or `@FILE` with it
+    #[arg(long, default_value = "null", value_name = "JSON")]
+    settings: String,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    /// The component
+    #[arg(value_name = "FILE")]
+    component: PathBuf,
+    /// The plugin's settings: JSON, or `@FILE` with it
+    #[arg(long, default_value = "null", value_name = "JSON")]
+    settings: String,
+    /// Files of records (.ndjson), of one events array each (.json), or directories of both; default: a
+    /// small visit that this program carries
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    input: Vec<PathBuf>,
+    /// Seconds to measure for
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -65,15 +154,23 @@ pub(super) struct FieldsArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct TestArgs {
-    /// The components, in the order of the chain
+    /// The components, or the directories that build them, in the order of the chain
     #[arg(required = true, value_name = "PLUGIN")]
     components: Vec<PathBuf>,
-    /// Each plugin's settings as JSON, in the same order
+    /// Each plugin's settings, in the same order: JSON, or `@FILE` with it
     #[arg(long, value_name = "JSON")]
     settings: Vec<String>,
     /// Files of records (.ndjson), of one events array each (.json), or directories of both
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    #[arg(long, required_unless_present = "dead_letter", num_args = 1.., value_name = "FILE")]
     input: Vec<PathBuf>,
+    /// Run on the record of this dead letter (`topic/partition/offset`) instead, out of the stores that
+    /// --config names; shows what is not redacted
+    #[arg(long, value_name = "ID", conflicts_with = "input")]
+    dead_letter: Option<String>,
+    /// Run again whenever a component, or a file of a directory that builds one, changes; shows only fields
+    /// that came out differently than the time before
+    #[arg(long, conflicts_with_all = ["canaries", "write"])]
+    watch: bool,
     /// Show at most so many changed fields
     #[arg(long, default_value_t = 50)]
     show: usize,
@@ -91,11 +188,49 @@ pub(super) struct TestArgs {
 impl PluginCommand {
     pub(super) fn run(self, config: Option<&Path>) -> Result<Exit, CliError> {
         match self {
+            Self::New(args) => new::new(&args),
             Self::Build(args) => build::build(&args),
             Self::Inspect(args) => inspect::inspect(config, &args),
             Self::Fields(args) => fields::fields(&args),
+            Self::Verify(args) => verify::verify(config, &args),
             Self::Test(args) => test::test(config, &args),
+            Self::Bench(args) => bench::bench(config, &args),
+            Self::Status(args) => status::status(config, &args),
+            Self::Promote(args) => promote::promote(config, &args),
+            Self::Rollback(args) => rollback::rollback(config, &args),
         }
+    }
+}
+
+/// Loads a component as what it is: in production that is the operator's word. Answers with its pin.
+fn load(sandbox: &Sandbox, path: &Path, settings: &str) -> Result<(Plugin, Inspection), CliError> {
+    let component = read_component(path)?;
+    let failed = |error: LoadError| CliError::failed(format!("{}: {error}", path.display()));
+    let inspection = replay_sandbox::inspect(&component).map_err(failed)?;
+    let sandbox = sandbox.of_class(inspection.class());
+    Ok((sandbox.load(path, &inspection.sha256, settings).map_err(failed)?, inspection))
+}
+
+/// What a component is to be loaded as; what is none at all will be refused as anything.
+fn class_of(path: &Path) -> Class {
+    let inspection = read_component(path).ok().and_then(|component| replay_sandbox::inspect(&component).ok());
+    inspection.map_or(Class::Compiled, |inspection| inspection.class())
+}
+
+/// A plugin's settings as given: JSON, or `@FILE` with it.
+fn settings_arg(given: &str) -> Result<String, CliError> {
+    let (place, text) = match given.strip_prefix('@') {
+        None => ("--settings".to_owned(), given.to_owned()),
+        Some(file) => {
+            let text = std::fs::read_to_string(file);
+            (file.to_owned(), text.map_err(|error| CliError::usage(format!("cannot read {file}: {error}")))?)
+        }
+    };
+    match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(CliError::usage(format!(
+            "{place} is not JSON: {error}; write such as '{{\"prefix\": \"ORD-\"}}', or @FILE"
+        ))),
     }
 }
 

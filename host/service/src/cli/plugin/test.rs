@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,28 +13,52 @@ use replay_sandbox::{Plugin, Sandbox};
 use serde::Serialize;
 
 use super::canaries::{Canaries, CanaryReport};
+use super::dead_letter::{self, LetterFound};
 use super::fields::{FieldLine, lines_of, open};
-use super::{TestArgs, read_component, sha256_hex};
-use crate::build;
+use super::{TempDir, TestArgs, build, load, production_sandbox, settings_arg, watch};
+use crate::build as service;
 use crate::cli::recorded::{RecordedChunk, read_sessions};
 use crate::cli::{CliError, Exit, Format, output};
 use crate::config::Settings;
 
+/// Changed fields that are kept of a run.
+const MAX_KEPT: usize = 100_000;
+
 /// One changed field.
 #[derive(Clone, Debug, Serialize)]
-struct ChangedLine {
-    session: String,
-    chunk: usize,
-    event: u32,
-    kind: &'static str,
-    name: String,
-    before: String,
-    after: String,
+pub(super) struct ChangedLine {
+    pub(super) session: String,
+    pub(super) chunk: usize,
+    pub(super) event: u32,
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+    pub(super) before: String,
+    pub(super) after: String,
+}
+
+/// What is run, on what.
+pub(super) struct Trial {
+    settings: Settings,
+    pub(super) sandbox: Sandbox,
+    sessions: BTreeMap<SessionKey, Vec<RecordedChunk>>,
+    letter: Option<LetterFound>,
+    own: Vec<String>,
+    canaries: Option<Canaries>,
+}
+
+/// What came of it: at most [`MAX_KEPT`] changed fields.
+pub(super) struct Run {
+    pub(super) changed: Vec<ChangedLine>,
+    pub(super) report: TestReport,
+    /// Pin and settings of each plugin.
+    pub(super) used: Vec<(String, String)>,
 }
 
 /// What the chain did in all.
 #[derive(Default, Serialize)]
-struct TestReport {
+pub(super) struct TestReport {
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    letter: Option<LetterFound>,
     sessions: u64,
     chunks: u64,
     chunks_changed: u64,
@@ -54,69 +77,78 @@ struct TestReport {
 }
 
 pub(super) fn test(config: Option<&Path>, args: &TestArgs) -> Result<Exit, CliError> {
-    let (sessions, broken) = read_sessions(&args.input)?;
-    let canaries = args.canaries.as_deref().map(Canaries::read).transpose()?;
-    let cache = tempdir()?;
-    let (settings, sandbox) = production_sandbox(config, &cache)?;
-    let mut chain = Vec::new();
-    for (position, path) in args.components.iter().enumerate() {
-        let sha256 = sha256_hex(&read_component(path)?);
-        let own = args.settings.get(position).map_or("null", String::as_str);
-        let plugin = sandbox
-            .load(path, &sha256, own)
-            .map_err(|error| CliError::failed(format!("{}: {error}", path.display())))?;
-        chain.push(plugin);
+    if args.settings.len() > args.components.len() {
+        return Err(CliError::usage(format!(
+            "{} plugins and {} settings; give each plugin's in the order of the plugins",
+            args.components.len(),
+            args.settings.len()
+        )));
     }
-    let (mut report, mut text_bytes, mut call_time) = (TestReport::default(), 0, Duration::ZERO);
-    let mut shown = 0;
-    for (session, chunks) in &sessions {
-        let outcome = one_session(&settings, &chain, chunks)?;
-        report.sessions += 1;
-        text_bytes += outcome.text_bytes;
-        call_time += outcome.call_time;
-        report.take(session, &outcome);
-        for line in report.changed_lines(session, &outcome, canaries.as_ref()) {
-            if shown < args.show {
-                shown += 1;
-                say_change(&line, args.output.output)?;
-            }
-        }
-        if let Some(dir) = &args.write {
-            write_session(dir, session, chunks, &outcome)?;
-        }
-    }
-    report.call_time_ms = call_time.as_secs_f64() * 1e3;
-    report.text_mb_per_s = text_bytes as f64 / 1e6 / call_time.as_secs_f64().max(1e-9);
-    output::report(&report, args.output.output)?;
+    let workshop = TempDir::new()?;
+    let (letter, (sessions, broken)) = match &args.dead_letter {
+        Some(id) => dead_letter::fetch(config, id)?,
+        None => (None, read_sessions(&args.input)?),
+    };
+    let (settings, sandbox) = production_sandbox(config, &workshop.path().join("cache"))?;
+    let trial = Trial {
+        settings,
+        sandbox,
+        sessions,
+        letter,
+        own: args.settings.iter().map(|given| settings_arg(given)).collect::<Result<_, _>>()?,
+        canaries: args.canaries.as_deref().map(Canaries::read).transpose()?,
+    };
     if broken > 0 {
         output::complain(&format!("{broken} broken records were left out"));
     }
-    let _ = std::fs::remove_dir_all(&cache);
-    let is_clean = report.canaries.as_ref().is_none_or(CanaryReport::is_clean);
-    Ok(if report.failures.is_empty() && is_clean { Exit::Done } else { Exit::SomeFailed })
+    if args.watch {
+        return watch::watch(&trial, args, workshop.path());
+    }
+    let run = trial.run(&components(args, workshop.path())?, args.write.as_deref())?;
+    run.changed.iter().take(args.show).try_for_each(|line| say_change(line, args.output.output))?;
+    output::report(&run.report, args.output.output)?;
+    Ok(if run.report.is_clean() { Exit::Done } else { Exit::SomeFailed })
 }
 
-/// The sandbox of the config, or of the defaults, with a cache of its own.
-pub(in crate::cli) fn production_sandbox(
-    config: Option<&Path>,
-    cache: &Path,
-) -> Result<(Settings, Sandbox), CliError> {
-    let env = |name: &str| std::env::var(name).ok();
-    let settings = match config {
-        Some(path) => Settings::load(path, &env),
-        None => Settings::embedded_defaults(),
+/// The components, those of directories built anew.
+pub(super) fn components(args: &TestArgs, workshop: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let component = |(position, path): (usize, &PathBuf)| {
+        if !path.is_dir() {
+            return Ok(path.clone());
+        }
+        Ok(build::component(path, &workshop.join(position.to_string()))?.file)
     };
-    let mut settings = settings.map_err(|errors| CliError::new(Exit::Config, errors.render(false)))?;
-    settings.plugins.cache_dir = cache.to_owned();
-    let sandbox = build::sandbox(&settings)?;
-    Ok((settings, sandbox))
+    args.components.iter().enumerate().map(component).collect()
 }
 
-pub(in crate::cli) fn tempdir() -> Result<std::path::PathBuf, CliError> {
-    let dir = std::env::temp_dir().join(format!("replay-plugin-{}", uuid::Uuid::new_v4().simple()));
-    // What is compiled there is run: nobody else may write it.
-    std::fs::DirBuilder::new().mode(0o700).create(&dir)?;
-    Ok(dir)
+impl Trial {
+    /// Runs the chain of these components on every session.
+    pub(super) fn run(&self, components: &[PathBuf], write: Option<&Path>) -> Result<Run, CliError> {
+        let (mut chain, mut used) = (Vec::new(), Vec::new());
+        for (position, path) in components.iter().enumerate() {
+            let own = self.own.get(position).map_or("null", String::as_str);
+            let (plugin, inspection) = load(&self.sandbox, path, own)?;
+            used.push((inspection.sha256, own.to_owned()));
+            chain.push(plugin);
+        }
+        let (mut text_bytes, mut call_time, mut kept) = (0, Duration::ZERO, Vec::new());
+        let mut report = TestReport { letter: self.letter.clone(), ..TestReport::default() };
+        for (session, chunks) in &self.sessions {
+            let outcome = one_session(&self.settings, &chain, chunks)?;
+            report.sessions += 1;
+            text_bytes += outcome.text_bytes;
+            call_time += outcome.call_time;
+            report.take(session, &outcome);
+            let changed = report.changed_lines(session, &outcome, self.canaries.as_ref());
+            kept.extend(changed.into_iter().take(MAX_KEPT - kept.len()));
+            if let Some(dir) = write {
+                write_session(dir, session, chunks, &outcome)?;
+            }
+        }
+        report.call_time_ms = call_time.as_secs_f64() * 1e3;
+        report.text_mb_per_s = text_bytes as f64 / 1e6 / call_time.as_secs_f64().max(1e-9);
+        Ok(Run { changed: kept, report, used })
+    }
 }
 
 /// A session after the chain, or up to what failed.
@@ -131,7 +163,7 @@ struct Outcome {
 }
 
 fn one_session(settings: &Settings, chain: &[Plugin], chunks: &[RecordedChunk]) -> Result<Outcome, CliError> {
-    let limits = build::chain_limits(settings);
+    let limits = service::chain_limits(settings);
     let lines = |batch: &Batch| -> Vec<Vec<FieldLine>> {
         (0..batch.len()).map(|chunk| lines_of(batch, chunk, Kinds::ALL)).collect()
     };
@@ -176,6 +208,16 @@ fn one_session(settings: &Settings, chain: &[Plugin], chunks: &[RecordedChunk]) 
 }
 
 impl TestReport {
+    /// Nothing failed, and no canary is left.
+    pub(super) fn is_clean(&self) -> bool {
+        self.failures.is_empty() && self.canaries.as_ref().is_none_or(CanaryReport::is_clean)
+    }
+
+    /// What failed, by session, as codes.
+    pub(super) fn failures(&self) -> &[String] {
+        &self.failures
+    }
+
     fn take(&mut self, session: &SessionKey, outcome: &Outcome) {
         self.chunks += outcome.finished.len() as u64;
         self.fields += outcome.before.iter().map(|lines| lines.len() as u64).sum::<u64>();
@@ -255,7 +297,7 @@ fn pairs(outcome: &Outcome) -> Vec<(&FieldLine, Option<&FieldLine>)> {
     pairs
 }
 
-fn say_change(line: &ChangedLine, format: Format) -> Result<(), CliError> {
+pub(super) fn say_change(line: &ChangedLine, format: Format) -> Result<(), CliError> {
     match format {
         Format::Json => {
             let text = serde_json::to_string(line).map_err(|error| CliError::failed(error.to_string()))?;

@@ -1,9 +1,12 @@
 //! The configuration as a whole: files in, settings or reports out.
 
 mod deploy;
+mod edit;
 mod files;
+mod registries;
 mod reports;
 mod rules;
+mod tenant_files;
 mod yaml;
 
 use super::{ConfigErrors, Settings};

@@ -7,7 +7,9 @@ use replay_core::identity::ProjectId;
 use replay_core::row::Codec;
 
 use super::{BASE, bad, good, one, parse};
-use crate::config::{ColdStore, DeadLetterStore, Hot, OnPluginFailure, ProjectLabel, Settings, Source};
+use crate::config::{
+    ColdStore, DeadLetterStore, Hot, OnPluginFailure, PluginClass, ProjectLabel, Settings, Source,
+};
 
 fn file_with(text: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -253,4 +255,29 @@ fn labels_times_and_sizes_become_types() {
     assert_eq!(settings.replay.idle_timeout, Duration::from_millis(500));
     assert_eq!(settings.embedded.log.segment_bytes, 2 << 20);
     one("telemetry: {project_label: top}\n", 1, 28, &["`top:N`"]);
+}
+
+#[test]
+fn a_script_is_called_one() {
+    let chain = |class: &str| {
+        let pin = "0".repeat(64);
+        format!(
+            "tenants: {{defaults: {{plugins: []}}, a: {{chain_revision: 1, plugins: [{{name: x, sha256: {pin}{class}}}]}}}}\n"
+        )
+    };
+    let class = |text: &str| {
+        let settings = good(&chain(text));
+        settings.tenants.of(&ProjectId::new("a").unwrap()).unwrap().plugins[0].class
+    };
+    assert_eq!(class(""), PluginClass::Compiled);
+    assert_eq!(class(", class: script"), PluginClass::Script);
+    let found = bad(&chain(", class: python"));
+    assert!(
+        found.len() == 1 && found[0].2.contains("compiled") && found[0].2.contains("script"),
+        "{found:?}"
+    );
+    let plugins = good("").plugins;
+    let (limits, scripts) = (plugins.limits, plugins.script_limits);
+    assert_eq!(scripts.time_per_batch, 5 * limits.time_per_batch);
+    assert_eq!(scripts.time_per_mib, 5 * limits.time_per_mib);
 }

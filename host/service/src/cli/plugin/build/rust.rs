@@ -1,4 +1,4 @@
-//! `plugin build`: from a Rust crate to a component, with nothing beyond rustup's wasm target.
+//! A plugin in Rust: from its crate to a component, with nothing beyond rustup's wasm target.
 //!
 //! The crate is compiled for `wasm32-unknown-unknown`, which gives it no WASI to import, and its core
 //! module is wrapped into a component by the interface that `replay-plugin` embedded in it.
@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use wit_component::ComponentEncoder;
 
-use super::{BuildArgs, sha256_hex};
-use crate::cli::{CliError, Exit, output};
+use super::Made;
+use crate::cli::CliError;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -27,37 +27,12 @@ const PROFILE: [(&str, &str); 6] = [
 /// The compiler's name of that profile, and its directory under `target`.
 const PROFILE_NAME: &str = "plugin";
 
-pub(super) fn build(args: &BuildArgs) -> Result<Exit, CliError> {
-    let manifest = args.crate_dir.join("Cargo.toml");
-    if !manifest.is_file() {
-        return Err(CliError::usage(format!(
-            "there is no {}; name the directory of the plugin's crate",
-            manifest.display()
-        )));
-    }
+pub(super) fn make(dir: &Path) -> Result<Made, CliError> {
     check_target()?;
-    let module = compile(&args.crate_dir)?;
+    let module = compile(dir)?;
     let core = std::fs::read(&module)?;
-    let component = componentize(&core)?;
-    let inspected =
-        replay_sandbox::inspect(&component).map_err(|error| CliError::failed(error.to_string()))?;
     let name = module.file_stem().and_then(|stem| stem.to_str()).unwrap_or("plugin").replace('_', "-");
-    let out = match &args.out {
-        Some(dir) => dir.clone(),
-        None => PathBuf::from("."),
-    };
-    std::fs::create_dir_all(&out)?;
-    let file = out.join(format!("{name}.wasm"));
-    std::fs::write(&file, &component)
-        .map_err(|error| CliError::failed(format!("cannot write {}: {error}", file.display())))?;
-    output::say(&format!(
-        "{} ({} bytes, interface {})",
-        file.display(),
-        component.len(),
-        inspected.interface
-    ))?;
-    output::say(&format!("- {{ name: {name}, sha256: {}, config: {{}} }}", sha256_hex(&component)))?;
-    Ok(Exit::Done)
+    Ok(Made { name, component: componentize(&core)? })
 }
 
 fn check_target() -> Result<(), CliError> {

@@ -1,0 +1,298 @@
+//! Putting a rewritten config in force without a restart: at SIGHUP, and when the files change.
+//!
+//! Everything is read, checked and compiled first; then tenants, SDK keys, retention and chains take the
+//! place of the old ones, and batches that are under way end on the chain they began with. A config that is
+//! refused changes nothing, is said once, and shows in metrics and `/readyz` until it is mended. What else
+//! the config holds is read at the start only; that it changed is said too.
+//!
+//! **Who leaves.** Keys of a tenant that is not listed any more are refused at once. Its records that wait
+//! here become dead letters where unlisted projects are rejected; where they are taken, they go through the
+//! chain that the tenant had until the next start, and so do later ones (`ChainSet::departed`).
+
+mod watch;
+
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use replay_core::lifecycle::RetentionPolicy;
+use replay_sandbox::Sandbox;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
+
+use crate::build;
+use crate::chains::Chains;
+use crate::config::{Settings, Tenant, Tenants};
+use crate::lifecycle::Lifecycle;
+use crate::observe::Reloads;
+use crate::registry::{Registry, Wanted};
+use crate::swap::Swap;
+use watch::Watch;
+
+/// What a reload replaces.
+pub struct InForce {
+    /// The chains.
+    pub chains: Arc<Chains>,
+    /// Who is admitted, and by which keys.
+    pub tenants: Arc<Swap<Tenants>>,
+    /// How long what stays where, for the pipeline.
+    pub policy: Arc<Swap<RetentionPolicy>>,
+    /// And for what moves and ends it.
+    pub lifecycle: Arc<Lifecycle>,
+}
+
+/// Why a config is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trigger {
+    /// Somebody asked: the answer is logged, whatever it is.
+    Asked,
+    /// Files changed, or a registry may be back.
+    Changed,
+}
+
+/// Reads the config anew, for as long as the service runs.
+pub struct Reloader {
+    config: PathBuf,
+    /// What the process began with.
+    started_with: Settings,
+    /// What the files said that are in force.
+    digest: [u8; 32],
+    in_force: InForce,
+    sandbox: Option<Sandbox>,
+    books: Arc<Reloads>,
+    watch: Watch,
+    /// Components of which only the copy was there, and where they should be.
+    away: Vec<Wanted>,
+    registry: Registry,
+    /// They are looked for again then.
+    look_at: Option<Instant>,
+    /// A refused config is read again then: a registry was away.
+    retry_at: Option<Instant>,
+    /// The refusal that was logged last.
+    said: Option<String>,
+}
+
+/// What was refused.
+struct Refused {
+    why: String,
+    /// Another try may go well, with the same files.
+    retry: bool,
+}
+
+impl From<String> for Refused {
+    fn from(why: String) -> Self {
+        Self { why, retry: false }
+    }
+}
+
+impl Reloader {
+    /// For a service that began with these settings; `away` as the first load found it.
+    pub fn new(
+        config: PathBuf,
+        settings: Settings,
+        in_force: InForce,
+        sandbox: Option<Sandbox>,
+        books: Arc<Reloads>,
+        away: Vec<Wanted>,
+    ) -> Self {
+        books.away(away.len());
+        let soon = Instant::now() + settings.limits.max_back_off;
+        Self {
+            look_at: (!away.is_empty()).then_some(soon),
+            watch: Watch::new(config.clone(), settings.tenants.dir.clone()),
+            registry: build::registry(&settings),
+            digest: settings.digest,
+            config,
+            started_with: settings,
+            in_force,
+            sandbox,
+            books,
+            away,
+            retry_at: None,
+            said: None,
+        }
+    }
+
+    /// Waits for SIGHUP and looks at the files, for ever.
+    pub async fn run(mut self) {
+        let mut requests = match signal(SignalKind::hangup()) {
+            Ok(requests) => requests,
+            Err(error) => return tracing::error!(%error, "cannot listen for SIGHUP: reloads need a restart"),
+        };
+        let settings = self.started_with.reload.clone();
+        let mut looks = tokio::time::interval(settings.interval);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let asked = tokio::select! {
+                request = requests.recv() => match request {
+                    Some(()) => true,
+                    None => return,
+                },
+                _ = looks.tick() => false,
+            };
+            let turn = tokio::task::spawn_blocking(move || {
+                let turn = std::panic::catch_unwind(AssertUnwindSafe(|| match asked {
+                    true => self.reload(Trigger::Asked),
+                    false => self.look(settings.watch),
+                }));
+                if turn.is_err() {
+                    // What a panic left in the sandbox is not to be trusted.
+                    self.sandbox = None;
+                    self.books.refused();
+                    self.said = Some("reading it ended early".to_owned());
+                    tracing::error!("the config stays as it was: reading it ended early");
+                }
+                self
+            });
+            self = match turn.await {
+                Ok(reloader) => reloader,
+                Err(error) => return tracing::error!(%error, "reloads need a restart from now on"),
+            };
+        }
+    }
+
+    /// One look at files and registries, at the pace of the config.
+    fn look(&mut self, watches: bool) {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
+        if is_due(self.look_at) {
+            self.look_for_what_is_away();
+        }
+        if is_due(self.retry_at) || watches && self.watch.has_changed() {
+            self.reload(Trigger::Changed);
+        }
+    }
+
+    /// Reads, checks and compiles, and puts it in force or says why not.
+    fn reload(&mut self, trigger: Trigger) {
+        if trigger == Trigger::Asked {
+            tracing::info!("reading the config anew");
+            self.watch.reads();
+        }
+        self.retry_at = None;
+        let Err(Refused { why, retry }) = self.take(trigger) else { return };
+        self.books.refused();
+        self.retry_at = retry.then(|| self.next_try());
+        if trigger == Trigger::Asked || self.said.as_ref() != Some(&why) {
+            tracing::error!("the config stays as it was:\n{why}");
+        }
+        self.said = Some(why);
+    }
+
+    fn take(&mut self, trigger: Trigger) -> Result<(), Refused> {
+        let env = |name: &str| std::env::var(name).ok();
+        let settings = Settings::load(&self.config, &env).map_err(|errors| errors.render(false))?;
+        if trigger == Trigger::Changed {
+            if self.watch.is_changing() {
+                // Somebody is writing: what was read may be of two minds.
+                return Ok(());
+            }
+            if settings.digest == self.digest {
+                self.same_again(&settings);
+                return Ok(());
+            }
+        }
+        self.watch.follow(settings.tenants.dir.as_deref());
+        self.check_what_runs(&settings)?;
+        let registry = build::registry(&settings);
+        // Should one be missing, it may come without a change of the config.
+        self.watch.wait_for(local_components(&settings.tenants, &registry));
+        let loaded = build::chain_set(&settings, &registry, &mut self.sandbox)
+            .map_err(|problems| Refused { why: problems.to_string(), retry: problems.is_away() })?;
+        self.watch.wait_for(Vec::new());
+        // Chains first: whoever is admitted meanwhile meets one of them, or the one it had.
+        self.in_force.chains.replace(loaded.set);
+        // The length of a day is read at the start.
+        let mut running = self.started_with.clone();
+        running.tenants = settings.tenants.clone();
+        self.in_force.policy.set(build::retention_policy(&running));
+        self.in_force.lifecycle.follow(build::retention_policy(&running));
+        self.in_force.tenants.set(settings.tenants.clone());
+        self.in_force.chains.clean(&registry);
+        self.done(&settings, registry, loaded.away);
+        Ok(())
+    }
+
+    /// What a running service cannot follow, though the config alone is good.
+    fn check_what_runs(&self, settings: &Settings) -> Result<(), String> {
+        let lacking = settings.unsupported_servers();
+        if settings.has_remote_plugins() && !lacking.is_empty() {
+            return Err(format!("this build has no client for {}", lacking.join(", ")));
+        }
+        if settings.tenants.listed.is_empty() && !self.in_force.tenants.get().listed.is_empty() {
+            return Err(
+                "no tenant is listed any more: is the file whole, and `tenants.dir` there? If that is \
+                        meant, it needs a restart"
+                    .to_owned(),
+            );
+        }
+        let departed = self.in_force.chains.departed_with(&settings.tenants);
+        if departed > self.started_with.limits.max_tenants as usize {
+            return Err(format!("{departed} tenants with chains left since the start: that needs a restart"));
+        }
+        let kept = self.started_with.erasure.tombstone_retention;
+        let days = |tenant: &Tenant| tenant.hot_retention_days + tenant.cold_retention_days;
+        let longest = settings.tenants.all().map(days).max().unwrap_or(0);
+        if kept <= Duration::from_secs(86_400) * longest {
+            return Err(format!(
+                "a tenant's sessions can live {longest} days, and marks of erasures are kept no longer than that \
+                 since the start: what was erased could return; raising `erasure.tombstone_retention` needs a \
+                 restart"
+            ));
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, settings: &Settings, registry: Registry, away: Vec<Wanted>) {
+        self.digest = settings.digest;
+        self.registry = registry;
+        self.away = away;
+        self.note_what_is_away();
+        self.said = None;
+        let tenants = settings.tenants.listed.len();
+        tracing::info!(tenants, "the config's tenants and chains are in place");
+        let parts = self.started_with.other_parts(settings);
+        if !parts.is_empty() {
+            let parts = parts.join(", ");
+            tracing::warn!(parts, "these parts of the config changed too, and need a restart");
+        }
+        self.books.done(!parts.is_empty());
+    }
+
+    /// The files say again what is in force: a bad edit was taken back, or a file only touched.
+    fn same_again(&mut self, settings: &Settings) {
+        if self.said.take().is_some() {
+            tracing::info!("the config on disk is the one that is in force");
+            self.watch.follow(settings.tenants.dir.as_deref());
+            self.watch.wait_for(Vec::new());
+            self.books.same_again(!self.started_with.other_parts(settings).is_empty());
+        }
+    }
+
+    /// Whether the registries answer again of which only copies were there.
+    fn look_for_what_is_away(&mut self) {
+        let registry = &self.registry;
+        self.away.retain(|wanted| !matches!(registry.look(wanted), Ok(None)));
+        self.note_what_is_away();
+        if self.away.is_empty() {
+            tracing::info!("the registries have every component again");
+        }
+    }
+
+    fn note_what_is_away(&mut self) {
+        self.books.away(self.away.len());
+        self.look_at = (!self.away.is_empty()).then(|| self.next_try());
+    }
+
+    fn next_try(&self) -> Instant {
+        Instant::now() + self.started_with.limits.max_back_off
+    }
+}
+
+/// Every file that the chains' components may lie in.
+fn local_components(tenants: &Tenants, registry: &Registry) -> Vec<PathBuf> {
+    let plugins = tenants.all().flat_map(Tenant::components);
+    let wanted: BTreeSet<Wanted> = plugins.map(|plugin| registry.wanted(plugin)).collect();
+    wanted.iter().flat_map(|wanted| registry.local_files(wanted)).collect()
+}
