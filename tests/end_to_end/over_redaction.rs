@@ -12,7 +12,11 @@ const MOST_PERCENT: f64 = 1.0;
 
 /// A chain over all recordings: how it ended, and its report.
 fn judge(chain: &[(&str, &str)]) -> (Output, Value) {
-    let mut command = Command::new(binary());
+    judge_by(chain, Command::new(binary()))
+}
+
+/// The same, by a command that has its config already.
+pub(crate) fn judge_by(chain: &[(&str, &str)], mut command: Command) -> (Output, Value) {
     command.args(["plugin", "test", "--show", "0", "--output", "json"]);
     for (plugin, settings) in chain {
         command.arg(components().join(format!("{plugin}.wasm"))).args(["--settings", settings]);

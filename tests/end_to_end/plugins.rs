@@ -20,7 +20,7 @@ fn start(dir: &Path, tenants: &[Tenant<'_>]) -> Service {
 }
 
 /// Every recorded visit and every broken record; answers how many were sent.
-fn send_all(service: &Service) -> u64 {
+pub(crate) fn send_all(service: &Service) -> u64 {
     let mut lines: Vec<String> =
         visits().iter().flat_map(|(project, visit, ..)| recorded(project, visit)).collect();
     let broken = std::fs::read_to_string(recordings().join("broken.ndjson")).unwrap();
@@ -32,7 +32,7 @@ fn send_all(service: &Service) -> u64 {
 }
 
 /// Files, tables, objects, exports, the log on stderr and the metrics.
-fn everything(service: &Service) -> Vec<Found> {
+pub(crate) fn everything(service: &Service) -> Vec<Found> {
     let mut texts = everything_below(&service.dir.join("data"), ORIGINALS);
     for (project, visit, session, _) in visits() {
         let exported = service.ok(&["session", "export", &project, &session]);
@@ -49,7 +49,7 @@ fn to_be_caught() -> Vec<Canary> {
     canaries().into_iter().filter(|canary| canary.rule != "none").collect()
 }
 
-fn move_some(service: &Service) {
+pub(crate) fn move_some(service: &Service) {
     for (project, _, session, _) in visits().iter().step_by(2) {
         service.ok(&["migrate", "run", "--session", &format!("{project}/{session}")]);
     }

@@ -13,6 +13,7 @@ const STAGES: &[Stage] = &[
     ("clippy", clippy),
     ("clippy without servers", clippy_embedded),
     ("docs", docs),
+    ("SDK as published", sdk_package),
     ("dependencies", dependencies),
     ("recipes", recipes),
     ("tests on servers", tests_on_servers),
@@ -67,6 +68,11 @@ fn docs() -> Result<(), String> {
     shell::run_with_env(&shell::cargo_program(), &args, &[("RUSTDOCFLAGS", "-D warnings")])
 }
 
+/// The SDK builds from what would be published of it, alone.
+fn sdk_package() -> Result<(), String> {
+    shell::cargo(&["package", "--package", "replay-plugin", "--allow-dirty"])
+}
+
 fn dependencies() -> Result<(), String> {
     if shell::output("cargo-deny", &["--version"]).is_err() {
         eprintln!("SKIPPED: cargo-deny is not installed (cargo install --locked cargo-deny)");
@@ -108,8 +114,9 @@ fn demo() -> Result<(), String> {
     Ok(())
 }
 
-/// With a hundred of each hostile plugin in a row.
+/// With a hundred of each hostile plugin in a row, and ten of each script: those take their quarter of a second.
 fn tests() -> Result<(), String> {
     let cargo = shell::cargo_program();
-    shell::run_with_env(&cargo, &["xtask", "test"], &[(crate::HOSTILE_ROUNDS, "100")])
+    let rounds = [(crate::HOSTILE_ROUNDS, "100"), (crate::SCRIPT_ROUNDS, "10")];
+    shell::run_with_env(&cargo, &["xtask", "test"], &rounds)
 }

@@ -25,8 +25,21 @@ cargo xtask rebuild   how long a build takes after touching one file of the comm
 /// How often the sandbox's tests try each hostile plugin.
 const HOSTILE_ROUNDS: &str = "SANDBOX_ROUNDS";
 
-/// The plugins that this repository ships: folders of `plugins/`.
-const PLUGINS: [&str; 3] = ["mask-pii", "mask-inputs", "block-url"];
+/// How often the same is tried with hostile scripts, which take a quarter of a second each.
+const SCRIPT_ROUNDS: &str = "SCRIPT_ROUNDS";
+
+/// The compiled plugins that this repository ships: folders of `plugins/`.
+const PLUGINS: [&str; 9] = [
+    "mask-pii",
+    "mask-inputs",
+    "mask-text",
+    "mask-selectors",
+    "scrub-network",
+    "block-url",
+    "drop-console",
+    "thin-mouse",
+    "sample",
+];
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
@@ -106,6 +119,8 @@ fn soak() -> Result<(), String> {
     let args = ["test", "--workspace", "--exclude", "xtask", "--no-default-features"];
     let hostile = [&args[..], &["--test", "sandbox", "--test", "resident"]].concat();
     shell::run_with_env(&shell::cargo_program(), &hostile, &[(HOSTILE_ROUNDS, "1000")])?;
+    let scripts = [&args[..], &["--test", "class_script", "hostile"]].concat();
+    shell::run_with_env(&shell::cargo_program(), &scripts, &[(SCRIPT_ROUNDS, "1000")])?;
     // Many tenants, and more configs than are kept: by the binary that people run.
     shell::cargo(&["build", "--release", "--package", "replay-processor", "--no-default-features"])?;
     let binary = shell::target_dir().join("release").join("replay-processor").display().to_string();
