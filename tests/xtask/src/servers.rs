@@ -9,6 +9,9 @@ use crate::{plugins, services, shell};
 const PACKAGES: [&str; 6] =
     ["--package", "replay-servers", "--package", "replay-processor", "--package", "replay-tests"];
 
+/// What needs servers, and the units beside it; the rest is `cargo xtask test`.
+const TARGETS: [&str; 6] = ["--lib", "--bins", "--test", "contract", "--test", "servers"];
+
 /// Builds the binary with its servers, starts what is not running, and runs the suites. The servers go on.
 pub(crate) fn test(rest: &[String]) -> Result<(), String> {
     build()?;
@@ -16,7 +19,7 @@ pub(crate) fn test(rest: &[String]) -> Result<(), String> {
     let env: Vec<(&str, &str)> = exports.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
     let features = features();
-    let args = [&["test"], &PACKAGES[..], &["--features", &features, "--lib", "--bins", "--tests"], &rest];
+    let args = [&["test"], &PACKAGES[..], &["--features", &features], &TARGETS, &rest];
     shell::run_with_env(&shell::cargo_program(), &args.concat(), &env)
 }
 
@@ -40,8 +43,7 @@ pub(crate) fn bench(rest: &[String]) -> Result<(), String> {
 
 /// Beside the tests, so that both are of one set of features and nothing is compiled twice.
 fn build() -> Result<(), String> {
-    let targets = ["--bin", "replay-processor", "--lib", "--tests"];
-    shell::cargo(&[&["build"], &PACKAGES[..], &["--features", &features()], &targets].concat())?;
+    shell::cargo(&[&["build"], &PACKAGES[..], &["--features", &features()], &TARGETS].concat())?;
     plugins().map(|_| ())
 }
 
