@@ -160,8 +160,10 @@ fn check_import(name: &str, what: &ComponentTypeRef) -> Result<(), LoadError> {
 /// the same first number, since later ones only add to it.
 fn is_spoken(version: &str) -> bool {
     let numbers = |version: &str| -> Option<[u32; 3]> {
+        // Digits alone: the standard parser also takes a sign.
+        let is_plain = version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         let numbers: Option<Vec<u32>> = version.split('.').map(|number| number.parse().ok()).collect();
-        numbers?.try_into().ok()
+        numbers.filter(|_| is_plain)?.try_into().ok()
     };
     match (numbers(version), numbers(wit::VERSION)) {
         (Some(asked), Some(spoken)) => asked[0] == spoken[0] && asked <= spoken,
