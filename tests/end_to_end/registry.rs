@@ -3,12 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use replay_tests::plugins::{components, config, sha256};
-use replay_tests::records::{TestChunk, session_id};
+use replay_tests::plugins::{components, config, sha256, stores_addresses};
 use replay_tests::service::Service;
-use serde_json::json;
 
-const ADDRESS: &str = "ann.lee@letters.example";
 const QUICK: &str = "replay: { idle_timeout: 50ms, flush_interval: 20ms }\nreload: { interval: 50ms }\n\
                      limits: { back_off: 50ms, max_back_off: 200ms }\n";
 
@@ -21,21 +18,6 @@ fn with_places(dir: &Path, revision: u16, places: &str) -> String {
         false => format!("{line}\n"),
     };
     text.lines().map(line).collect()
-}
-
-/// Whether a record is stored with its address.
-fn stores_addresses(service: &Service, number: u64) -> bool {
-    let mut chunk = TestChunk::new("shop", &session_id(number), 0, 1_700_000_000_000, 1, "");
-    chunk.events = json!([{"type": 3, "timestamp": chunk.start_ms, "data": {
-        "source": 0, "texts": [{"id": 7, "value": ADDRESS}], "attributes": [], "removes": [], "adds": [],
-    }}])
-    .to_string();
-    let before = service.metric("replay_records_received_total", "");
-    assert!(service.feed(&["ingest", "-"], chunk.record().as_bytes()).status.success());
-    service.wait_settled(before as u64 + 1);
-    let exported = service.ok(&["session", "export", "shop", &chunk.session]);
-    assert!(exported.contains("\"texts\""), "{exported}");
-    exported.contains(ADDRESS)
 }
 
 fn put(from: &str, to: &Path) {

@@ -2,15 +2,12 @@
 
 use std::path::Path;
 
-use replay_tests::plugins::{components, config, sha256};
+use replay_tests::plugins::{components, config, sha256, stores_addresses};
 use replay_tests::proxy::{Network, Proxy};
-use replay_tests::records::{TestChunk, session_id};
 use replay_tests::s3::TestBucket;
 use replay_tests::servers::{S3, S3_KEYS, S3_OTHER, address};
 use replay_tests::service::Service;
-use serde_json::json;
 
-const ADDRESS: &str = "ann.lee@letters.example";
 const QUICK: &str = "replay: { idle_timeout: 50ms, flush_interval: 20ms }\nreload: { interval: 50ms }\n\
                      limits: { back_off: 50ms, max_back_off: 200ms }\n";
 
@@ -36,20 +33,6 @@ fn upload(bucket: &TestBucket, component: &str, name: &str) {
     let bytes = std::fs::read(components().join(component)).unwrap();
     let answer = bucket.send("PUT", &format!("/registry/v1/{name}"), &[], &bytes);
     assert_eq!(answer.status, 200, "{}", answer.text());
-}
-
-fn stores_addresses(service: &Service, number: u64) -> bool {
-    let mut chunk = TestChunk::new("shop", &session_id(number), 0, 1_700_000_000_000, 1, "");
-    chunk.events = json!([{"type": 3, "timestamp": chunk.start_ms, "data": {
-        "source": 0, "texts": [{"id": 7, "value": ADDRESS}], "attributes": [], "removes": [], "adds": [],
-    }}])
-    .to_string();
-    let before = service.metric("replay_records_received_total", "");
-    assert!(service.feed(&["ingest", "-"], chunk.record().as_bytes()).status.success());
-    service.wait_settled(before as u64 + 1);
-    let exported = service.ok(&["session", "export", "shop", &chunk.session]);
-    assert!(exported.contains("\"texts\""), "{exported}");
-    exported.contains(ADDRESS)
 }
 
 #[test]

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::service::binary;
+use crate::records::{TestChunk, session_id};
+use crate::service::{Service, binary};
 
 /// A tenant with its chain: name, revision, and each plugin with its settings.
 pub type Tenant<'a> = (&'a str, u16, &'a [(&'a str, &'a str)]);
@@ -19,6 +21,22 @@ pub fn patient(dir: &Path) -> PathBuf {
     let file = dir.join("patient.yaml");
     std::fs::write(&file, text.replace("plugins: { dir", &format!("plugins: {{ {PATIENT}, dir"))).unwrap();
     file
+}
+
+/// Whether a record of `shop`, fed as session number `number`, is stored with the address in its text.
+pub fn stores_addresses(service: &Service, number: u64) -> bool {
+    const ADDRESS: &str = "ann.lee@letters.example";
+    let mut chunk = TestChunk::new("shop", &session_id(number), 0, 1_700_000_000_000, 1, "");
+    chunk.events = json!([{"type": 3, "timestamp": chunk.start_ms, "data": {
+        "source": 0, "texts": [{"id": 7, "value": ADDRESS}], "attributes": [], "removes": [], "adds": [],
+    }}])
+    .to_string();
+    let before = service.metric("replay_records_received_total", "");
+    assert!(service.feed(&["ingest", "-"], chunk.record().as_bytes()).status.success());
+    service.wait_settled(before as u64 + 1);
+    let exported = service.ok(&["session", "export", "shop", &chunk.session]);
+    assert!(exported.contains("\"texts\""), "{exported}");
+    exported.contains(ADDRESS)
 }
 
 /// Where the components lie.

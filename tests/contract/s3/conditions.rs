@@ -11,18 +11,21 @@ fn strip(said: &mut Said) {
     said.strip("if-none-match");
 }
 
+/// A store that looks at no condition of a write.
+pub(super) fn ignore_conditions(said: &mut Said) -> Fate {
+    if said.method != "GET" {
+        strip(said);
+    }
+    Fate::Pass
+}
+
 fn is_conditional(said: &Said) -> bool {
     said.header("if-match").is_some() || said.header("if-none-match").is_some()
 }
 
 /// Ways of not holding a condition.
 const WAYS: [fn(&mut Said) -> Fate; 4] = [
-    |said| {
-        if said.method != "GET" {
-            strip(said);
-        }
-        Fate::Pass
-    },
+    ignore_conditions,
     // Only replacements are not held.
     |said| {
         if said.method == "PUT" {

@@ -11,21 +11,14 @@ use replay_core::tombstone::EraseScope;
 use replay_ports::{ColdStore, HotStore, Precondition};
 use replay_processor::lifecycle::{Lifecycle, MoveReport};
 use replay_servers::s3::{S3Cold, S3Settings};
-use replay_tests::s3::{Fate, Proxy, Said};
+use replay_tests::s3::{Fate, Proxy};
 
+use super::conditions::ignore_conditions;
 use super::world::{World, chunk, events, long_ago, now_ms, session};
 use super::{buckets, first_bucket, open, settings};
 
 /// Found in no store once its chunk is erased.
 const CANARY: &str = "canary-of-what-was-erased";
-
-fn strip(said: &mut Said) -> Fate {
-    if said.method != "GET" {
-        said.strip("if-match");
-        said.strip("if-none-match");
-    }
-    Fate::Pass
-}
 
 async fn moved(lifecycle: &Lifecycle) -> MoveReport {
     let report = lifecycle.run_once().await.unwrap();
@@ -149,7 +142,7 @@ async fn two_processes_move_the_same_sessions() {
 async fn without_conditional_writes_each_move_writes_its_own_object() {
     for bucket in buckets() {
         let world = World::over(bucket);
-        let proxy = Proxy::start(&world.bucket.raw.url, strip);
+        let proxy = Proxy::start(&world.bucket.raw.url, ignore_conditions);
         let one = session();
         let lifecycle = world.process(&proxy.url).await;
         for (index, text) in [(0, CANARY), (1, "b")] {

@@ -69,8 +69,8 @@ pub(super) fn bench(config: Option<&Path>, args: &BenchArgs) -> Result<Exit, Cli
     }
     let workshop = TempDir::new()?;
     let (settings, sandbox) = production_sandbox(config, &workshop.path().join("cache"))?;
-    let own = settings_arg(&args.settings)?;
-    let (plugin, _) = load(&sandbox, &args.component, &own)?;
+    let own = settings_arg(&args.one.settings)?;
+    let (plugin, _) = load(&sandbox, &args.one.component, &own)?;
     let kinds = plugin.manifest().kinds;
     let no_op = no_op(&sandbox, kinds, workshop.path())?;
     let samples = samples(&settings, args, kinds, workshop.path())?;
@@ -81,7 +81,7 @@ pub(super) fn bench(config: Option<&Path>, args: &BenchArgs) -> Result<Exit, Cli
     let calls = measured.map_err(|_| CliError::failed("a measure panicked"))?;
     let lines: Vec<Measured> =
         plugins.iter().zip(&calls).map(|(plugin, one)| summarise(plugin, one, &calls[0], &samples)).collect();
-    output::list(&lines, args.output.output)?;
+    output::list(&lines, args.one.output.output)?;
     match calls[1].first_failure {
         None => Ok(Exit::Done),
         Some(code) => {

@@ -5,7 +5,7 @@ use std::path::Path;
 use replay_core::rrweb::Kind;
 use serde::Serialize;
 
-use super::{InspectArgs, TempDir, load, production_sandbox, settings_arg};
+use super::{OneArgs, TempDir, load, production_sandbox, settings_arg};
 use crate::cli::{CliError, Exit, output};
 
 #[derive(Serialize)]
@@ -28,7 +28,7 @@ struct Inspected {
     config_schema: String,
 }
 
-pub(super) fn inspect(config: Option<&Path>, args: &InspectArgs) -> Result<Exit, CliError> {
+pub(super) fn inspect(config: Option<&Path>, args: &OneArgs) -> Result<Exit, CliError> {
     let settings = settings_arg(&args.settings)?;
     let cache = TempDir::new()?;
     let (_, sandbox) = production_sandbox(config, cache.path())?;

@@ -35,9 +35,9 @@ pub(super) enum PluginCommand {
     /// Build a plugin, in Rust, JavaScript or Python, to a component
     Build(BuildArgs),
     /// Say what a component is: its interface, its name, what it wants and may answer
-    Inspect(InspectArgs),
+    Inspect(OneArgs),
     /// Ask of a component all that the service asks when it loads it, one check a line
-    Verify(VerifyArgs),
+    Verify(OneArgs),
     /// Show the fields of recorded chunks as a plugin would see them
     Fields(FieldsArgs),
     /// Run a plugin on recorded chunks under production limits: each field before and after
@@ -97,19 +97,7 @@ pub(super) struct BuildArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct InspectArgs {
-    /// The component
-    #[arg(value_name = "FILE")]
-    component: PathBuf,
-    /// The plugin's settings: JSON, or `@FILE` with it
-    #[arg(long, default_value = "null", value_name = "JSON")]
-    settings: String,
-    #[command(flatten)]
-    output: OutputArgs,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct VerifyArgs {
+pub(super) struct OneArgs {
     /// The component
     #[arg(value_name = "FILE")]
     component: PathBuf,
@@ -122,12 +110,8 @@ pub(super) struct VerifyArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
-    /// The component
-    #[arg(value_name = "FILE")]
-    component: PathBuf,
-    /// The plugin's settings: JSON, or `@FILE` with it
-    #[arg(long, default_value = "null", value_name = "JSON")]
-    settings: String,
+    #[command(flatten)]
+    one: OneArgs,
     /// Files of records (.ndjson), of one events array each (.json), or directories of both; default: a
     /// small visit that this program carries
     #[arg(long, num_args = 1.., value_name = "FILE")]
@@ -135,8 +119,6 @@ pub(super) struct BenchArgs {
     /// Seconds to measure for
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
-    #[command(flatten)]
-    output: OutputArgs,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use replay_sandbox::Check;
 use serde::Serialize;
 
-use super::{TempDir, VerifyArgs, class_of, production_sandbox, settings_arg};
+use super::{OneArgs, TempDir, class_of, production_sandbox, settings_arg};
 use crate::cli::{CliError, Exit, Format, output};
 
 /// One check.
@@ -20,7 +20,7 @@ struct CheckLine {
     note: String,
 }
 
-pub(super) fn verify(config: Option<&Path>, args: &VerifyArgs) -> Result<Exit, CliError> {
+pub(super) fn verify(config: Option<&Path>, args: &OneArgs) -> Result<Exit, CliError> {
     let settings = settings_arg(&args.settings)?;
     let file = args.component.display();
     if !args.component.is_file() {
