@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test support fails by panicking")]
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -15,6 +15,7 @@ use replay_servers::kafka::KafkaSettings;
 use uuid::Uuid;
 
 use crate::servers;
+use crate::service::PATIENCE;
 
 /// A topic that nobody else uses. It goes with this.
 pub struct Topic {
@@ -232,8 +233,26 @@ async fn create(brokers: &str, name: &str, partitions: i32, config: &[(&str, &st
         new = new.set(key, value);
     }
     let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
-    let created = admin(brokers).create_topics([&new], &options).await.expect("a topic");
+    let admin = admin(brokers);
+    let created = admin.create_topics([&new], &options).await.expect("a topic");
     created.into_iter().for_each(|topic| {
         topic.expect("a topic");
     });
+    let name = name.to_owned();
+    tokio::task::spawn_blocking(move || await_topic(&admin, &name, partitions)).await.expect("a topic");
+}
+
+/// Waits until the brokers tell their clients of a topic, which the controller made before.
+pub fn await_topic(admin: &AdminClient<DefaultClientContext>, name: &str, partitions: i32) {
+    let deadline = Instant::now() + PATIENCE;
+    let is_known = || {
+        let metadata = admin.inner().fetch_metadata(Some(name), PATIENCE).ok()?;
+        let topic = metadata.topics().first().filter(|topic| topic.error().is_none())?;
+        let led = topic.partitions().iter().filter(|partition| partition.leader() >= 0).count();
+        (led == partitions as usize).then_some(())
+    };
+    while is_known().is_none() {
+        assert!(Instant::now() < deadline, "topic {name} is not known to its brokers in time");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -15,6 +15,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 
+use crate::kafka::await_topic;
 use crate::plugins::{self, Tenant};
 use crate::servers::{self, address};
 use crate::service::{PATIENCE, Service};
@@ -228,8 +229,10 @@ impl Stage {
             .set("max.message.bytes", "70000000")
             // Some records here are weeks old by their timestamps.
             .set("retention.ms", "-1");
-        let made = self.runtime.block_on(self.admin().create_topics([&topic], &AdminOptions::new()));
+        let admin = self.admin();
+        let made = self.runtime.block_on(admin.create_topics([&topic], &AdminOptions::new()));
         assert!(made.unwrap().into_iter().all(|topic| topic.is_ok()), "cannot make the topic {name}");
+        await_topic(&admin, name, partitions);
     }
 
     fn admin(&self) -> AdminClient<DefaultClientContext> {
