@@ -23,6 +23,11 @@ const TABLE_ELEMENTS: usize = 100_000;
 /// Bytes of an instance's own tables at the host.
 const INSTANCE_BYTES: usize = 1 << 20;
 
+/// Bytes at a memory's beginning that are written over after a call, whatever was written there; what lies
+/// beyond goes back to the kernel. Most calls touch no more, and to clear it is cheaper than to fault its
+/// pages in again.
+const KEPT_BYTES: usize = 1 << 20;
+
 /// For the service: instances in a pool of `concurrency`, started copy-on-write.
 pub(crate) fn pooled(settings: &Settings) -> wasmtime::Result<Engine> {
     let limits = &settings.limits;
@@ -39,11 +44,10 @@ pub(crate) fn pooled(settings: &Settings) -> wasmtime::Result<Engine> {
         .max_component_instance_size(INSTANCE_BYTES)
         .max_memory_size(limits.memory_bytes.max(settings.script_limits.memory_bytes))
         .table_elements(TABLE_ELEMENTS)
-        // Memory goes back to zero by being given back to the kernel: no page of one tenant stays in a
-        // slot that another gets. The scan for written pages (wasmtime#14357) asks for those that are
-        // present: it would pass over one that is swapped out, and over one that the kernel is moving just
-        // then (compaction, NUMA balancing), so that to be without swap is not enough.
-        .linear_memory_keep_resident(0)
+        // No page of one tenant stays in a slot that another gets. All of what is kept is written, not only
+        // what a scan finds (wasmtime#14357): the scan asks for pages that are present, and would pass over
+        // one that is swapped out, or that the kernel is moving just then (compaction, NUMA balancing).
+        .linear_memory_keep_resident(KEPT_BYTES)
         .table_keep_resident(0)
         .pagemap_scan(Enabled::No);
     let mut config = code_config(limits);

@@ -73,6 +73,39 @@ fn nothing_survives_a_call() {
     assert_eq!(seen[0], [2, 0, 0, 0, 1, 0, 0, 0]);
 }
 
+/// Part of a memory is written over between calls, the rest is given back.
+#[test]
+fn no_byte_of_a_call_is_there_for_the_next_in_its_place() {
+    // Says whether any byte beyond its heap is set, and sets them all.
+    let scribbler = |name: &str| {
+        let mut guest = Guest::on_a_batch(
+            "(drop (memory.grow (i32.const 38)))
+             (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 1023)) (i32.const -1024)))
+             (loop $on
+               (local.set $byte (i32.or (local.get $byte) (i32.load (local.get $at))))
+               (local.set $at (i32.add (local.get $at) (i32.const 4)))
+               (br_if $on (i32.lt_u (local.get $at) (i32.const 2621440))))
+             (i32.store8 (i32.const 5000) (i32.add (i32.const 48) (i32.ne (local.get $byte) (i32.const 0))))
+             (call $log (i32.const 1) (i32.const 5000) (i32.const 1))
+             (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 1023)) (i32.const -1024)))
+             (if (i32.gt_u (local.get $at) (i32.const 524288)) (then unreachable))
+             (memory.fill (local.get $at) (i32.const 165) (i32.sub (i32.const 2621440) (local.get $at)))
+             (local.set $at (i32.const 0))",
+        );
+        guest.name = Some(name.to_owned());
+        guest
+    };
+    let room = Room::with(|settings| settings.concurrency = 1);
+    let plugins = ["one", "two"].map(|name| room.load_here(&scribbler(name).build()));
+    for plugin in plugins.iter().chain(&plugins) {
+        for _ in 0..2 {
+            let (answer, lines) = plugin.process_with_logs(&texts(&["Keep"]));
+            assert!(answer.unwrap().usage.memory_bytes > 2 << 20);
+            assert_eq!(lines[0].text, "0");
+        }
+    }
+}
+
 #[test]
 fn a_component_that_cannot_be_snapshotted_is_configured_for_each_call() {
     // A memory that cannot grow: the snapshotter panics on it.
