@@ -68,7 +68,7 @@ fn five_thousand_tenants_over_fifty_configs_are_soon_ready() {
         let chunk = TestChunk::new(&project, &session_id(tenant as u64), 0, 1_700_000_000_000, 3, &text);
         feed(&service, &chunk.record());
         service.wait_settled(number + 1);
-        let stored = service.ok(&["session", "export", "--project", &project, &session_id(tenant as u64)]);
+        let stored = service.ok(&["session", "export", &project, &session_id(tenant as u64)]);
         assert!(stored.contains("***") && !stored.contains(CANARY) && !stored.contains("-77"), "{stored}");
     }
     assert_eq!(service.stop().0, Some(0));

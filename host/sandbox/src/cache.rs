@@ -1,8 +1,9 @@
 //! Compiled plugins on disk: `<key>.cwasm` is the code, `<key>.json` says whose it is, its hash and its
-//! manifest, under a hash of its own. Files are written beside and renamed; what does not fit together, or
-//! is another plugin's, is said in the log and compiled again.
+//! manifest, under a hash of its own. `<key>.functions`, of a component without a config, helps to compile
+//! the next. Files are written beside and renamed; what does not fit together, or is another plugin's, is
+//! said in the log and compiled again.
 //!
-//! Both hold their tenant's config. What a process used last and uses no more goes at once; what nobody
+//! The first two hold their tenant's config. What a process used last and uses no more goes at once; what nobody
 //! used for a day goes when the cache is swept. Another process may still use that: what it has mapped
 //! stays, and what it maps again it compiles again.
 
@@ -40,6 +41,8 @@ const MAX_NOTE_BYTES: u64 = 1 << 20;
 
 /// A plugin's files.
 const EXTENSIONS: [&str; 2] = ["json", "cwasm"];
+/// A component's.
+const FUNCTIONS: &str = "functions";
 
 /// Names a plugin with its config, on this engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -104,6 +107,38 @@ impl Cache {
         digest.update(sha256);
         digest.update(Sha256::digest(config_json));
         Key(hex(&digest.finalize()))
+    }
+
+    /// `sha256` is the component's, whatever its config.
+    fn functions_key(&self, class: Class, sha256: &str) -> Key {
+        self.key(class, sha256, FUNCTIONS)
+    }
+
+    /// Functions of a component that were compiled before: at most `max_bytes`, or none.
+    pub(crate) fn functions(&self, class: Class, sha256: &str, max_bytes: usize) -> Vec<u8> {
+        let path = self.path(&self.functions_key(class, sha256), FUNCTIONS);
+        if !path.exists() {
+            return Vec::new();
+        }
+        match read_functions(&path, max_bytes) {
+            Ok(functions) => {
+                mark_used(&path);
+                functions
+            }
+            Err(why) => {
+                tracing::warn!(sha256, %why, "a component's compiled functions are refused, and compiled again");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Best effort: without them the next config takes longer.
+    pub(crate) fn store_functions(&self, class: Class, sha256: &str, functions: &[u8]) {
+        let path = self.path(&self.functions_key(class, sha256), FUNCTIONS);
+        let hash = sha256_hex(functions);
+        if let Err(error) = self.write(&path, &[hash.as_bytes(), b"\n", functions]) {
+            tracing::warn!(sha256, %error, "a component's compiled functions cannot be kept");
+        }
     }
 
     /// The plugin, if it is there and whole. Whatever is wrong with it, it is to be compiled again.
@@ -207,6 +242,16 @@ fn read_note(path: &Path) -> Result<Note, Distrust> {
     serde_json::from_str(json).map_err(|_| Distrust::Changed)
 }
 
+fn read_functions(path: &Path, max_bytes: usize) -> Result<Vec<u8>, Distrust> {
+    let mut file = trusted::open_private(path)?;
+    let mut hash = [0; KEY_DIGITS + 1];
+    file.read_exact(&mut hash).map_err(|_| Distrust::Changed)?;
+    let mut functions = Vec::new();
+    file.take(max_bytes as u64).read_to_end(&mut functions).map_err(|_| Distrust::Unreadable)?;
+    let whole = hash.strip_suffix(b"\n").is_some_and(|hash| hash == sha256_hex(&functions).as_bytes());
+    whole.then_some(functions).ok_or(Distrust::Changed)
+}
+
 /// Removes the plugins of a cache that nobody loaded for a day, for a process that has none. There may be
 /// no such directory.
 pub fn sweep_unused(dir: &Path) -> usize {
@@ -233,7 +278,7 @@ fn key_of(path: &Path) -> Option<Key> {
     let stem = path.file_stem()?.to_str()?;
     let is_key =
         stem.len() == KEY_DIGITS && stem.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    (is_key && EXTENSIONS.contains(&extension)).then(|| Key(stem.to_owned()))
+    (is_key && (EXTENSIONS.contains(&extension) || extension == FUNCTIONS)).then(|| Key(stem.to_owned()))
 }
 
 fn is_older(entry: &fs::DirEntry, age: Duration) -> bool {

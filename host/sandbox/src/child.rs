@@ -7,16 +7,17 @@ use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::checks::Passed;
 use crate::failure::{LoadError, Stage};
+use crate::functions::Functions;
 use crate::job::{self, Job, Reply};
-use crate::limits::{Class, Limits};
-use crate::prepare::{Compiled, compile_telling};
+use crate::limits::Limits;
+use crate::prepare::{Compiled, Order, compile_telling};
 
 /// The argument by which an executable becomes the child.
 const COMMAND: &str = "compile-plugin";
@@ -28,22 +29,25 @@ const MAX_FILES: u64 = 32;
 /// The body of the hidden command `compile-plugin`: a job on standard input, the result on standard
 /// output. Limits its own process first, so it must be nothing else.
 pub fn compile_child() -> ExitCode {
-    let Ok((job, component)) = job::read::<Job>(std::io::stdin().lock()) else {
+    let Ok((job, followed)) = job::read::<Job>(std::io::stdin().lock()) else {
+        return ExitCode::FAILURE;
+    };
+    let Job { component_bytes, config_json, class, limits } = job;
+    let Some((component, functions)) = followed.split_at_checked(component_bytes) else {
         return ExitCode::FAILURE;
     };
     let passed = RefCell::default();
-    let result = match limit_this_process(&job.limits) {
+    let functions = Arc::new(Functions::new(functions, &limits));
+    let result = match limit_this_process(&limits) {
         Ok(()) => {
-            let limits = &job.limits;
-            let made = AssertUnwindSafe(|| {
-                compile_telling(&component, job.class, &job.config_json, limits, &passed)
-            });
-            catch_unwind(made).unwrap_or_else(|_| Err(Stage::Compile.refuse(gave_up(&job.limits))))
+            let order = Order { component, class, config_json: &config_json, limits: &limits };
+            let made = AssertUnwindSafe(|| compile_telling(order, &functions, &passed));
+            catch_unwind(made).unwrap_or_else(|_| Err(Stage::Compile.refuse(gave_up(&limits))))
         }
         Err(error) => Err(LoadError::Compiler(format!("limits cannot be set: {error}"))),
     };
     let (reply, code) = Reply::new(passed.into_inner(), result);
-    match job::write(std::io::stdout().lock(), &reply, &code) {
+    match job::write(std::io::stdout().lock(), &reply, [&code, &functions.to_bytes()]) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
@@ -66,37 +70,43 @@ fn limit_this_process(limits: &Limits) -> rustix::io::Result<()> {
     Ok(())
 }
 
-/// Makes a component ready in a process of its own, `compiler`, and waits for it. Which checks it passed
-/// is not known of a process that did not answer.
-pub(crate) fn compile(
-    compiler: &Path,
-    component: Vec<u8>,
-    class: Class,
-    config_json: &str,
-    limits: &Limits,
-) -> (Vec<Passed>, Result<Compiled, LoadError>) {
-    let (status, reply) = match answer_of(compiler, component, class, config_json, limits) {
-        Ok(answered) => answered,
-        Err(error) => return (Vec::new(), Err(error)),
-    };
-    match reply {
-        Some((mut reply, code)) if status.success() => {
-            (std::mem::take(&mut reply.passed), reply.into_result(code))
-        }
-        Some(_) | None => (Vec::new(), Err(Stage::Compile.refuse(explain(status, limits)))),
+/// What a process made.
+pub(crate) struct Made {
+    /// Not known of a process that did not answer.
+    pub(crate) passed: Vec<Passed>,
+    pub(crate) result: Result<Compiled, LoadError>,
+    /// All functions that it compiled or was given; empty if it was given all.
+    pub(crate) functions: Vec<u8>,
+}
+
+impl Made {
+    fn nothing(error: LoadError) -> Self {
+        Self { passed: Vec::new(), result: Err(error), functions: Vec::new() }
     }
 }
 
-/// A reply, and the code that follows it.
+/// Makes a component ready in a process of its own, `compiler`, and waits for it. `functions` are those
+/// that one made before of the same component.
+pub(crate) fn compile(compiler: &Path, order: Order<'_>, functions: Vec<u8>) -> Made {
+    match answer_of(compiler, order, functions) {
+        Ok((status, Some((mut reply, mut code)))) if status.success() => {
+            let functions = code.split_off(reply.code_bytes.min(code.len()));
+            let passed = std::mem::take(&mut reply.passed);
+            Made { passed, result: reply.into_result(code), functions }
+        }
+        Ok((status, _)) => Made::nothing(Stage::Compile.refuse(explain(status, order.limits))),
+        Err(error) => Made::nothing(error),
+    }
+}
+
+/// A reply, and what follows it.
 type Replied = (Reply, Vec<u8>);
 
 /// How the process ended, and its reply if it gave one.
 fn answer_of(
     compiler: &Path,
-    component: Vec<u8>,
-    class: Class,
-    config_json: &str,
-    limits: &Limits,
+    order: Order<'_>,
+    functions: Vec<u8>,
 ) -> Result<(ExitStatus, Option<Replied>), LoadError> {
     let mut child = Command::new(compiler)
         .arg(COMMAND)
@@ -108,8 +118,7 @@ fn answer_of(
         .spawn()
         .map(Killed)
         .map_err(|error| LoadError::Compiler(format!("{} cannot be run: {error}", compiler.display())))?;
-    let job = Job { config_json: config_json.to_owned(), class, limits: limits.clone() };
-    let reply = converse(&mut child.0, job, component, limits);
+    let reply = converse(&mut child.0, order, functions);
     if reply.is_none() {
         // Too late, or it closed its end: in either case it has no more to say.
         let _ = child.0.kill();
@@ -119,8 +128,11 @@ fn answer_of(
 }
 
 /// The child's reply; `Some(None)` if it ended without one, `None` if it did not end.
-fn converse(child: &mut Child, job: Job, component: Vec<u8>, limits: &Limits) -> Option<Option<Replied>> {
+fn converse(child: &mut Child, order: Order<'_>, functions: Vec<u8>) -> Option<Option<Replied>> {
+    let Order { component, class, config_json, limits } = order;
     let (mut stdin, stdout) = (child.stdin.take()?, child.stdout.take()?);
+    let (component, config_json) = (component.to_vec(), config_json.to_owned());
+    let job = Job { component_bytes: component.len(), config_json, class, limits: limits.clone() };
     let max_bytes = limits.compile_memory_bytes;
     let (sender, receiver) = mpsc::channel();
     // Both end when the child does.
@@ -128,7 +140,7 @@ fn converse(child: &mut Child, job: Job, component: Vec<u8>, limits: &Limits) ->
         .name("compile-write".to_owned())
         .spawn(move || {
             // A child that died reads no more: that shows at its other end.
-            let _ = job::write(&mut stdin, &job, &component);
+            let _ = job::write(&mut stdin, &job, [&component, &functions]);
         })
         .ok()?;
     std::thread::Builder::new()

@@ -2,6 +2,7 @@
 //! and in the process that compiles; only where instances live differs.
 
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use wasmtime::{
@@ -9,6 +10,7 @@ use wasmtime::{
     WasmBacktraceDetails,
 };
 
+use crate::functions::Functions;
 use crate::limits::{Limits, Settings};
 
 /// Core instances of a component: its module, those that the component tooling adds, and for Python each
@@ -55,9 +57,12 @@ pub(crate) fn pooled(settings: &Settings) -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
-/// For making a component ready: a few instances, one after another.
-pub(crate) fn on_demand(limits: &Limits) -> wasmtime::Result<Engine> {
-    Engine::new(&code_config(limits))
+/// For making a component ready: a few instances, one after another. What is among `functions` is not
+/// compiled again.
+pub(crate) fn on_demand(limits: &Limits, functions: &Arc<Functions>) -> wasmtime::Result<Engine> {
+    let mut config = code_config(limits);
+    config.enable_incremental_compilation(Arc::<Functions>::clone(functions))?;
+    Engine::new(&config)
 }
 
 fn code_config(limits: &Limits) -> Config {

@@ -1,5 +1,6 @@
 //! What the service and its compiling child say to each other: a length (little-endian u32), as much
-//! JSON, and the rest as bytes: the component on the way there, the code on the way back.
+//! JSON, and the rest as bytes: component and known functions on the way there, code and functions on the
+//! way back.
 
 use std::io::{Read, Write};
 
@@ -14,17 +15,19 @@ use crate::prepare::Compiled;
 /// Bytes of the JSON.
 const MAX_HEAD_BYTES: u32 = 16 << 20;
 
-/// What to make ready; the component follows.
+/// What to make ready; the component follows, and functions of it that were compiled before.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Job {
+    pub(crate) component_bytes: usize,
     pub(crate) config_json: String,
     pub(crate) class: Class,
     pub(crate) limits: Limits,
 }
 
-/// What came of it; the code follows, if there is any.
+/// What came of it; the code follows, if there is any, and all functions, if there are new ones.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Reply {
+    pub(crate) code_bytes: usize,
     pub(crate) passed: Vec<Passed>,
     outcome: Outcome,
 }
@@ -36,7 +39,7 @@ enum Outcome {
 }
 
 impl Reply {
-    /// With the bytes that follow.
+    /// With the code that follows.
     pub(crate) fn new(passed: Vec<Passed>, result: Result<Compiled, LoadError>) -> (Self, Vec<u8>) {
         let (outcome, code) = match result {
             Ok(Compiled { manifest, snapshotted, code }) => (Outcome::Ready { manifest, snapshotted }, code),
@@ -49,10 +52,10 @@ impl Reply {
                 | LoadError::Cache(_)),
             ) => (Outcome::Refused { stage: Stage::Compile, message: error.to_string() }, Vec::new()),
         };
-        (Self { passed, outcome }, code)
+        (Self { code_bytes: code.len(), passed, outcome }, code)
     }
 
-    /// `code` are the bytes that followed.
+    /// `code` is what followed.
     pub(crate) fn into_result(self, code: Vec<u8>) -> Result<Compiled, LoadError> {
         match self.outcome {
             Outcome::Ready { manifest, snapshotted } => Ok(Compiled { manifest, snapshotted, code }),
@@ -61,15 +64,16 @@ impl Reply {
     }
 }
 
-pub(crate) fn write<T: Serialize>(mut to: impl Write, head: &T, rest: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write<T: Serialize>(mut to: impl Write, head: &T, rest: [&[u8]; 2]) -> std::io::Result<()> {
     let head = serde_json::to_vec(head)?;
     let length = u32::try_from(head.len()).map_err(|_| std::io::ErrorKind::InvalidInput)?;
     to.write_all(&length.to_le_bytes())?;
     to.write_all(&head)?;
-    to.write_all(rest)?;
+    rest.iter().try_for_each(|part| to.write_all(part))?;
     to.flush()
 }
 
+/// The head, and what follows it in one.
 pub(crate) fn read<T: DeserializeOwned>(mut from: impl Read) -> std::io::Result<(T, Vec<u8>)> {
     let mut length = [0; 4];
     from.read_exact(&mut length)?;

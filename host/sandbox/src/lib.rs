@@ -11,11 +11,14 @@ mod checks;
 mod child;
 mod engine;
 mod failure;
+mod functions;
 mod inspect;
 mod job;
 mod limits;
 mod link;
 mod loaded;
+#[cfg(feature = "measure")]
+mod long_lived;
 mod manifest;
 mod permits;
 mod prepare;
@@ -35,10 +38,10 @@ pub use child::compile_child;
 pub use failure::{FailureKind, LoadError, PluginFailure, SandboxError, Stage, Usage};
 pub use inspect::{Inspection, inspect, sha256_hex};
 pub use limits::{Class, Limits, Settings};
+#[cfg(feature = "measure")]
+pub use long_lived::LongLived;
 pub use manifest::Manifest;
 pub use prepare::{Compiled, compile_in_process};
-#[cfg(feature = "measure")]
-pub use sandbox::LongLived;
 pub use sandbox::{Answer, Plugin, Sandbox};
 pub use source::ChunkSource;
 pub use state::{LogLevel, LogLine};

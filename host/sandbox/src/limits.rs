@@ -51,7 +51,8 @@ pub struct Limits {
     pub configure_time: Duration,
     /// CPU time of making a component ready; its wall clock is three times that.
     pub compile_time: Duration,
-    /// Memory of making a component ready.
+    /// Memory of making a component ready. On disk, an eighth of it at most is kept of a component for the
+    /// next config.
     pub compile_memory_bytes: u64,
     /// What the host takes from one call, before it allocates for it.
     pub output_bytes: usize,

@@ -11,6 +11,7 @@ use wasmtime::component::Component;
 use crate::call::{Guest, Linked, has_the_right_types, show};
 use crate::checks::{Check, Passed};
 use crate::failure::{FailureKind, LoadError, Stage};
+use crate::functions::Functions;
 use crate::inspect::inspect;
 use crate::limits::{Class, Limits};
 use crate::link;
@@ -35,6 +36,15 @@ pub struct Compiled {
     pub code: Vec<u8>,
 }
 
+/// What is to be made ready.
+#[derive(Clone, Copy)]
+pub(crate) struct Order<'a> {
+    pub(crate) component: &'a [u8],
+    pub(crate) class: Class,
+    pub(crate) config_json: &'a str,
+    pub(crate) limits: &'a Limits,
+}
+
 /// Makes a component ready in this process: for tools and tests, and for [`crate::compile_child`].
 pub fn compile_in_process(
     component: &[u8],
@@ -42,22 +52,22 @@ pub fn compile_in_process(
     config_json: &str,
     limits: &Limits,
 ) -> Result<Compiled, LoadError> {
-    compile_telling(component, class, config_json, limits, &RefCell::default())
+    let order = Order { component, class, config_json, limits };
+    compile_telling(order, &Arc::new(Functions::new(&[], limits)), &RefCell::default())
 }
 
-/// The same, and writes down each check that is passed when it is.
+/// The same, with functions that were compiled before; writes down each check that is passed when it is.
 pub(crate) fn compile_telling(
-    component: &[u8],
-    class: Class,
-    config_json: &str,
-    limits: &Limits,
+    order: Order<'_>,
+    functions: &Arc<Functions>,
     passed: &RefCell<Vec<Passed>>,
 ) -> Result<Compiled, LoadError> {
+    let Order { component, class, config_json, limits } = order;
     let inspection = inspect(component)?;
     inspection.check_class(class)?;
     let note = format!("gosight:replay {}, {} bytes", inspection.interface, inspection.bytes);
     passed.borrow_mut().push(Passed { check: Check::Imports, note });
-    let engine = engine::on_demand(limits)
+    let engine = engine::on_demand(limits, functions)
         .map_err(|_| Stage::Compile.refuse("the WebAssembly engine does not start on this machine"))?;
     let ticker = Ticker::start(&engine)
         .map_err(|_| Stage::Compile.refuse("the thread that watches the plugin's time cannot be started"))?;

@@ -13,16 +13,18 @@ use wasmtime::component::Linker;
 use crate::cache::{Cache, Key};
 use crate::call::{Guest, Linked, StartFailure, show};
 use crate::checks::{Check, Passed, Verification};
+use crate::child::Made;
 use crate::failure::{FailureKind, LoadError, PluginFailure, SandboxError, Usage};
+use crate::functions::Functions;
 use crate::inspect::{inspect, sha256_hex};
 use crate::limits::{Class, Limits, Settings};
 use crate::loaded::{Loaded, Program};
 use crate::manifest::Manifest;
 use crate::permits::Permits;
-use crate::prepare::{Compiled, compile_in_process};
+use crate::prepare::{Compiled, Order, compile_in_process};
 use crate::source::ChunkSource;
 use crate::state::{LogLine, State};
-use crate::ticker::Ticker;
+use crate::ticker::{Running, Ticker};
 use crate::{child, engine, link};
 
 /// Components that are made ready at a time: each may take `compile_memory_bytes`.
@@ -129,9 +131,10 @@ impl Sandbox {
             Ok(first) => first,
             Err(error) => return Verification { passed: Vec::new(), result: Err(error) },
         };
-        let (compiler, limits) = (&inner.settings.compiler, inner.settings.limits_of(class));
+        let limits = inner.settings.limits_of(class);
         let _turn = inner.compilers.take();
-        let (mut passed, result) = child::compile(compiler, bytes, class, config_json, limits);
+        let order = Order { component: &bytes, class, config_json, limits };
+        let Made { mut passed, result, .. } = child::compile(&inner.settings.compiler, order, Vec::new());
         if passed.is_empty() {
             let note = format!("gosight:replay {}, {} bytes", inspection.interface, inspection.bytes);
             passed.push(Passed { check: Check::Imports, note });
@@ -185,7 +188,11 @@ impl Sandbox {
         let bytes = self.inner.read(class, component, &sha256)?;
         let program = match self.inner.program(&key) {
             Some(program) => program,
-            None => self.inner.make(&key, class, compiler, bytes, config_json)?,
+            None => {
+                let limits = self.inner.settings.limits_of(class);
+                let order = Order { component: &bytes, class, config_json, limits };
+                self.inner.make(&key, &sha256, compiler, order)?
+            }
         };
         let identity = Identity {
             key,
@@ -245,31 +252,23 @@ impl Inner {
         Some(program)
     }
 
-    /// Makes the plugin ready and puts it into the cache.
+    /// Makes the plugin ready and puts it into the cache. `sha256` is the component's.
     fn make(
         &self,
         key: &Key,
-        class: Class,
+        sha256: &str,
         compiler: Compiler,
-        component: Vec<u8>,
-        config_json: &str,
+        order: Order<'_>,
     ) -> Result<Arc<Program>, LoadError> {
         // What can be said without a process is said at once.
-        inspect(&component)?.check_class(class)?;
-        let limits = self.settings.limits_of(class);
+        inspect(order.component)?.check_class(order.class)?;
         {
             let _turn = self.compilers.take();
             // Whoever had the turn before may have made this very one.
             if let Some(program) = self.program(key) {
                 return Ok(program);
             }
-            let compiled: Compiled = match compiler {
-                Compiler::Child => {
-                    child::compile(&self.settings.compiler, component, class, config_json, limits).1?
-                }
-                Compiler::ThisProcess => compile_in_process(&component, class, config_json, limits)?,
-            };
-            self.cache.store(key, &compiled)?;
+            self.cache.store(key, &self.compile(sha256, compiler, order)?)?;
         }
         self.program(key).ok_or_else(|| {
             LoadError::Cache(
@@ -278,6 +277,22 @@ impl Inner {
                     .to_owned(),
             )
         })
+    }
+
+    /// Makes the plugin ready, with what is known of its component.
+    fn compile(&self, sha256: &str, compiler: Compiler, order: Order<'_>) -> Result<Compiled, LoadError> {
+        let Order { component, class, config_json, limits } = order;
+        match compiler {
+            Compiler::Child => {
+                let known = self.cache.functions(class, sha256, Functions::max_bytes(limits));
+                let Made { result, functions, .. } = child::compile(&self.settings.compiler, order, known);
+                if result.is_ok() && !functions.is_empty() {
+                    self.cache.store_functions(class, sha256, &functions);
+                }
+                result
+            }
+            Compiler::ThisProcess => compile_in_process(component, class, config_json, limits),
+        }
     }
 }
 
@@ -320,7 +335,7 @@ impl Plugin {
         let time = limits.process_time(chunks.text_bytes());
         let start_time = if program.snapshotted { time } else { limits.configure_time };
         let _place = inner.calls.take();
-        let _time_passes = inner.ticker.run();
+        let _time_passes = self.time_passes();
         let mut guest = match Guest::start(&program.linked, limits, start_time, keep_log) {
             Ok(guest) => guest,
             Err(StartFailure { kind, usage }) => return (Err(failure(kind, None, usage)), Vec::new()),
@@ -344,7 +359,7 @@ impl Plugin {
 
     /// One that could not be snapshotted is configured for each batch, in the time that is for that; it said
     /// yes to this config before. Then it may run for `time`.
-    fn configure_if_needed(
+    pub(crate) fn configure_if_needed(
         &self,
         program: &Program,
         guest: &mut Guest,
@@ -358,47 +373,27 @@ impl Plugin {
         Ok(())
     }
 
+    /// Deadlines pass until the guard is dropped.
+    pub(crate) fn time_passes(&self) -> Running<'_> {
+        self.sandbox.inner.ticker.run()
+    }
+
     /// Its bounds.
-    fn limits(&self) -> &Limits {
+    pub(crate) fn limits(&self) -> &Limits {
         self.sandbox.inner.settings.limits_of(self.identity.class)
     }
 
     /// Mapped, from the cache, or made anew from the component's file.
-    fn program(&self) -> Option<Arc<Program>> {
+    pub(crate) fn program(&self) -> Option<Arc<Program>> {
         let (inner, identity) = (&self.sandbox.inner, &*self.identity);
         if let Some(program) = inner.program(&identity.key) {
             return Some(program);
         }
-        let component = inner.read(identity.class, &identity.component, &identity.sha256).ok()?;
-        inner.make(&identity.key, identity.class, Compiler::Child, component, &identity.config_json).ok()
-    }
-}
-
-/// One instance for many calls: what a fresh one for each is compared with, and nothing else. It breaks
-/// the rule that nothing of a batch is there for the next.
-#[cfg(feature = "measure")]
-pub struct LongLived {
-    plugin: Plugin,
-    program: Arc<Program>,
-    guest: Guest,
-}
-
-#[cfg(feature = "measure")]
-impl LongLived {
-    /// `None` if the plugin cannot be started.
-    pub fn new(plugin: &Plugin) -> Option<Self> {
-        let (program, limits) = (plugin.program()?, plugin.limits());
-        let mut guest = Guest::start(&program.linked, limits, limits.configure_time, false).ok()?;
-        plugin.configure_if_needed(&program, &mut guest, limits.configure_time).ok()?;
-        Some(Self { plugin: plugin.clone(), program, guest })
-    }
-
-    /// As [`Plugin::process_chunks`]; `None` if it failed.
-    pub fn process_chunks(&mut self, chunks: &Arc<dyn ChunkSource>) -> Option<Vec<Verdict>> {
-        let limits = self.plugin.limits();
-        let _time_passes = self.plugin.sandbox.inner.ticker.run();
-        self.guest.allow(limits.process_time(chunks.text_bytes()));
-        self.guest.process(show(Arc::clone(chunks), &self.program.manifest, limits)).ok()?.ok()
+        let class = identity.class;
+        let component = inner.read(class, &identity.component, &identity.sha256).ok()?;
+        let (config_json, limits) = (&*identity.config_json, self.limits());
+        let order = Order { component: &component, class, config_json, limits };
+        inner.make(&identity.key, &identity.sha256, Compiler::Child, order).ok()
     }
 }
 

@@ -168,6 +168,50 @@ fn a_forgotten_plugin_is_gone_from_the_disk() {
     assert_eq!(room.cached("cwasm").len(), 1);
 }
 
+/// The code of the one plugin that is kept.
+fn code(room: &Room) -> Vec<u8> {
+    let [file] = room.cached("cwasm").try_into().unwrap();
+    std::fs::read(file).unwrap()
+}
+
+#[test]
+fn a_second_config_is_the_same_code_with_and_without_what_the_first_left() {
+    let room = Room::new();
+    let (path, sha256) = room.write(&Guest::default().build());
+    room.sandbox.load(&path, &sha256, "1").unwrap();
+    room.sandbox.forget(&sha256, "1").unwrap();
+    let [functions] = room.cached("functions").try_into().unwrap();
+    assert_eq!(functions.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let whole = std::fs::read(&functions).unwrap();
+    works(&room.sandbox.load(&path, &sha256, "2").unwrap());
+    assert_eq!(std::fs::read(&functions).unwrap(), whole, "nothing new was compiled");
+    let with = code(&room);
+    // Without them, and with what is left of them.
+    for left in [None, Some(&whole[..whole.len() / 2]), Some(b"")] {
+        room.sandbox.forget(&sha256, "2").unwrap();
+        std::fs::remove_file(&functions).unwrap();
+        if let Some(left) = left {
+            std::fs::write(&functions, left).unwrap();
+            std::fs::set_permissions(&functions, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        works(&Sandbox::new(room.settings.clone()).unwrap().load(&path, &sha256, "2").unwrap());
+        assert!(code(&room) == with);
+        assert_eq!(std::fs::read(&functions).unwrap().len(), whole.len(), "they were kept anew");
+    }
+}
+
+#[test]
+fn functions_that_others_could_have_written_are_not_used() {
+    let room = Room::new();
+    let (path, sha256) = room.write(&Guest::default().build());
+    room.sandbox.load(&path, &sha256, "1").unwrap();
+    let [functions] = room.cached("functions").try_into().unwrap();
+    std::fs::set_permissions(&functions, std::fs::Permissions::from_mode(0o620)).unwrap();
+    works(&room.sandbox.load(&path, &sha256, "2").unwrap());
+    // Replaced by a file of its own: what was compiled is known again.
+    assert_eq!(functions.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
 /// As if nobody had loaded it for so long.
 fn age(file: &Path, hours: u64) {
     let then = SystemTime::now() - Duration::from_secs(hours * 3600);
