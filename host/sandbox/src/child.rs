@@ -29,25 +29,24 @@ const MAX_FILES: u64 = 32;
 /// The body of the hidden command `compile-plugin`: a job on standard input, the result on standard
 /// output. Limits its own process first, so it must be nothing else.
 pub fn compile_child() -> ExitCode {
-    let Ok((job, followed)) = job::read::<Job>(std::io::stdin().lock()) else {
+    let Ok((job, mut component)) = job::read::<Job>(std::io::stdin().lock()) else {
         return ExitCode::FAILURE;
     };
     let Job { component_bytes, config_json, class, limits } = job;
-    let Some((component, functions)) = followed.split_at_checked(component_bytes) else {
-        return ExitCode::FAILURE;
-    };
+    let functions = component.split_off(component_bytes.min(component.len()));
     let passed = RefCell::default();
-    let functions = Arc::new(Functions::new(functions, &limits));
+    let known = Arc::new(Functions::new(&functions, &limits));
+    drop(functions);
     let result = match limit_this_process(&limits) {
         Ok(()) => {
-            let order = Order { component, class, config_json: &config_json, limits: &limits };
-            let made = AssertUnwindSafe(|| compile_telling(order, &functions, &passed));
+            let order = Order { component: &component, class, config_json: &config_json, limits: &limits };
+            let made = AssertUnwindSafe(|| compile_telling(order, &known, &passed));
             catch_unwind(made).unwrap_or_else(|_| Err(Stage::Compile.refuse(gave_up(&limits))))
         }
         Err(error) => Err(LoadError::Compiler(format!("limits cannot be set: {error}"))),
     };
     let (reply, code) = Reply::new(passed.into_inner(), result);
-    match job::write(std::io::stdout().lock(), &reply, [&code, &functions.to_bytes()]) {
+    match job::write(std::io::stdout().lock(), &reply, [&code, &known.to_bytes()]) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

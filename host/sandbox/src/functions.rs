@@ -52,13 +52,13 @@ impl Functions {
         usize::try_from(limits.compile_memory_bytes / PART_OF_MEMORY).unwrap_or(usize::MAX)
     }
 
-    /// All of them, if there are any that it was not made with; else nothing.
+    /// All of them, if there are any that it was not made with, and memory to say so; else nothing.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let held = self.lock();
-        if !held.has_new {
-            return Vec::new();
+        let mut bytes = Vec::new();
+        if !held.has_new || bytes.try_reserve_exact(held.bytes).is_err() {
+            return bytes;
         }
-        let mut bytes = Vec::with_capacity(held.bytes);
         for (key, function) in &held.functions {
             bytes.extend_from_slice(key);
             bytes.extend_from_slice(&(function.len() as u32).to_le_bytes());

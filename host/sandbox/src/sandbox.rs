@@ -14,7 +14,7 @@ use crate::cache::{Cache, Key};
 use crate::call::{Guest, Linked, StartFailure, show};
 use crate::checks::{Check, Passed, Verification};
 use crate::child::Made;
-use crate::failure::{FailureKind, LoadError, PluginFailure, SandboxError, Usage};
+use crate::failure::{FailureKind, LoadError, PluginFailure, SandboxError, Stage, Usage};
 use crate::functions::Functions;
 use crate::inspect::{inspect, sha256_hex};
 use crate::limits::{Class, Limits, Settings};
@@ -285,7 +285,13 @@ impl Inner {
         match compiler {
             Compiler::Child => {
                 let known = self.cache.functions(class, sha256, Functions::max_bytes(limits));
-                let Made { result, functions, .. } = child::compile(&self.settings.compiler, order, known);
+                let has_known = !known.is_empty();
+                let mut made = child::compile(&self.settings.compiler, order, known);
+                if has_known && matches!(made.result, Err(LoadError::Refused { stage: Stage::Compile, .. })) {
+                    // What helps takes memory too: it is not to be what makes a plugin too large.
+                    made = child::compile(&self.settings.compiler, order, Vec::new());
+                }
+                let Made { result, functions, .. } = made;
                 if result.is_ok() && !functions.is_empty() {
                     self.cache.store_functions(class, sha256, &functions);
                 }
