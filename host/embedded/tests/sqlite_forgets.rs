@@ -232,11 +232,17 @@ async fn deleted(path: &Path, deleted_bytes: u64) -> SqliteHot {
 
 #[tokio::test]
 async fn deleted_copies_leave_the_files_when_asked_for() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = deleted(&folder.path().join("replays.sqlite"), 1 << 30).await;
-    store.wipe(&session("shop", 1)).await.unwrap();
-    assert_eq!(occurrences(folder.path(), "CANARY01."), 0);
-    assert!(occurrences(folder.path(), "CANARY02.") > 0);
+    let owner = session("shop", 1);
+    for scope in [EraseScope::Project(owner.project_id.clone()), EraseScope::Session(owner)] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = deleted(&folder.path().join("replays.sqlite"), 1 << 30).await;
+        store.wipe(&EraseScope::Project(session("elsewhere", 1).project_id)).await.unwrap();
+        store.wipe(&EraseScope::Session(session("shop", 2))).await.unwrap();
+        assert!(occurrences(folder.path(), "CANARY01.") > 0);
+        store.wipe(&scope).await.unwrap();
+        assert_eq!(occurrences(folder.path(), "CANARY01."), 0);
+        assert!(occurrences(folder.path(), "CANARY02.") > 0);
+    }
 }
 
 #[tokio::test]

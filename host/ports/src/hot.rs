@@ -5,7 +5,7 @@ use replay_core::archive::ArchiveRow;
 use replay_core::identity::{ProjectId, SessionKey};
 pub use replay_core::lifecycle::{AuditEntry, SessionAge};
 use replay_core::row::{ChunkMeta, ChunkRow, CopyId};
-use replay_core::tombstone::Tombstone;
+use replay_core::tombstone::{EraseScope, Tombstone};
 
 use crate::Result;
 
@@ -94,8 +94,9 @@ pub trait HotStore: Send + Sync {
     /// on; their bytes leave the disk in the store's own time, or with [`HotStore::wipe`].
     async fn delete_copies(&self, session: &SessionKey, copies: &[CopyId]) -> Result<u64>;
 
-    /// Makes sure that the bytes of this session's deleted copies are gone from the disk.
-    async fn wipe(&self, session: &SessionKey) -> Result<()>;
+    /// Makes sure that the bytes of a session's, or all of a project's, deleted copies are gone from the
+    /// disk. A store may have to rewrite what lies beside them: once for many is better than for each.
+    async fn wipe(&self, scope: &EraseScope) -> Result<()>;
 
     /// Deletes every copy that the tombstone covers, so that its bytes are gone from the disk, and
     /// returns the stored bytes deleted.

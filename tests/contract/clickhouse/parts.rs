@@ -169,9 +169,9 @@ async fn masked_copies_are_wiped() {
     let there = "SELECT count() FROM {db}.replay_chunks WHERE data LIKE '%leaked%' \
         SETTINGS apply_deleted_mask = 0";
     assert_eq!(database.ask(there), "1");
-    hot.wipe(&session(2)).await.unwrap();
+    hot.wipe(&EraseScope::Session(session(2))).await.unwrap();
     assert_eq!(database.ask(there), "1", "another session's");
-    hot.wipe(&session(1)).await.unwrap();
+    hot.wipe(&EraseScope::Session(session(1))).await.unwrap();
     assert_eq!(database.ask(there), "0");
     assert_eq!(read_all(&hot, &session(1)).await, rows);
 }

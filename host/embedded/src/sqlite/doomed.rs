@@ -8,6 +8,7 @@
 
 use replay_core::identity::SessionKey;
 use replay_core::row::CopyId;
+use replay_core::tombstone::EraseScope;
 use rusqlite::{Connection, params};
 
 use super::chunks::{THIS_COPY, copy_columns};
@@ -42,19 +43,19 @@ pub(super) fn bytes(conn: &Connection) -> SqlResult<u64> {
     rows.next()?.map_or(Ok(0), |row| uint(row, "bytes"))
 }
 
-/// Overwrites some of the rows listed, those of `session` if one is given. Whether there are more.
-pub(super) fn overwrite_step(conn: &Connection, session: Option<&SessionKey>) -> SqlResult<bool> {
-    let (some, mut ids) = (session.is_some(), Vec::new());
-    let owner =
-        session.map(|session| (session.project_id.as_str().to_owned(), session.session_id.to_string()));
-    let (project_id, session_id) = owner.unwrap_or_default();
+/// Overwrites some of the rows listed, those of `scope` if one is given. Whether there are more.
+pub(super) fn overwrite_step(conn: &Connection, scope: Option<&EraseScope>) -> SqlResult<bool> {
+    let project_id = scope.map(|scope| scope.project_id().as_str());
+    let session_id = scope.and_then(EraseScope::session_id).map(|id| id.to_string());
+    let mut ids = Vec::new();
     let mut statement = conn.prepare_cached(&format!(
         "SELECT id, stored_bytes FROM replay_doomed
-         WHERE NOT ?1 OR id IN (SELECT id FROM replay_chunks WHERE project_id = ?2 AND session_id = ?3)
+         WHERE ?1 IS NULL OR id IN (SELECT id FROM replay_chunks
+                                    WHERE project_id = ?1 AND (?2 IS NULL OR session_id = ?2))
          ORDER BY id LIMIT {}",
         STEP_ROWS + 1
     ))?;
-    let mut rows = statement.query(params![some, project_id, session_id])?;
+    let mut rows = statement.query(params![project_id, session_id])?;
     let mut step_bytes = 0;
     let mut more = false;
     while let Some(row) = rows.next()? {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use replay_core::archive::ArchiveRow;
 use replay_core::identity::SessionKey;
 use replay_core::row::{ChunkMeta, ChunkRow, CopyId};
-use replay_core::tombstone::Tombstone;
+use replay_core::tombstone::{EraseScope, Tombstone};
 use replay_ports::{
     ArchiveFilter, AuditEntry, HotStore, InsertReport, Result, SessionAge, SessionFilter, SessionSummary,
 };
@@ -103,10 +103,10 @@ impl HotStore for SqliteHot {
         Ok(deleted)
     }
 
-    async fn wipe(&self, session: &SessionKey) -> Result<()> {
+    async fn wipe(&self, scope: &EraseScope) -> Result<()> {
         loop {
-            let session = session.clone();
-            let step = move |conn: &rusqlite::Connection| doomed::overwrite_step(conn, Some(&session));
+            let scope = scope.clone();
+            let step = move |conn: &rusqlite::Connection| doomed::overwrite_step(conn, Some(&scope));
             if !self.database.write(0, step).await? {
                 break;
             }

@@ -221,13 +221,10 @@ async fn measure(server: &Server, condition: &str) -> Result<(u64, u64)> {
 
 /// `Tombstone::covers` as a condition.
 fn covered(tombstone: &Tombstone) -> String {
-    match &tombstone.scope {
-        EraseScope::Session(session) => sql::of_session(session),
-        EraseScope::Project(project) => format!(
-            "project_id = {} AND received_at <= {}",
-            sql::text(project.as_str()),
-            sql::moment(tombstone.erased_at_ms)
-        ),
+    let all = sql::of_scope(&tombstone.scope);
+    match tombstone.scope {
+        EraseScope::Session(_) => all,
+        EraseScope::Project(_) => format!("{all} AND received_at <= {}", sql::moment(tombstone.erased_at_ms)),
     }
 }
 

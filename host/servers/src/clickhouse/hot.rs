@@ -7,7 +7,7 @@ use replay_core::archive::ArchiveRow;
 use replay_core::identity::SessionKey;
 use replay_core::row::{ChunkMeta, ChunkRow, CopyId};
 use replay_core::time::Day;
-use replay_core::tombstone::Tombstone;
+use replay_core::tombstone::{EraseScope, Tombstone};
 use replay_ports::{
     ArchiveFilter, AuditEntry, HotStore, InsertReport, Result, SessionAge, SessionFilter, SessionSummary,
 };
@@ -100,8 +100,8 @@ impl HotStore for ClickHouseHot {
         chunks::delete(self.store.ready().await?, session, copies).await
     }
 
-    async fn wipe(&self, session: &SessionKey) -> Result<()> {
-        chunks::wipe(self.store.ready().await?, &sql::of_session(session)).await
+    async fn wipe(&self, scope: &EraseScope) -> Result<()> {
+        chunks::wipe(self.store.ready().await?, &sql::of_scope(scope)).await
     }
 
     async fn erase(&self, tombstone: &Tombstone) -> Result<u64> {

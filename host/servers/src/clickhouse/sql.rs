@@ -3,6 +3,7 @@
 use replay_core::identity::{ChunkKey, ProjectId, SessionId, SessionKey};
 use replay_core::row::CopyId;
 use replay_core::time::Day;
+use replay_core::tombstone::EraseScope;
 use uuid::Uuid;
 
 use super::settings::ClickHouseSettings;
@@ -91,6 +92,14 @@ pub(super) fn of_session(session: &SessionKey) -> String {
         text(session.project_id.as_str()),
         uuid(session.session_id.uuid())
     )
+}
+
+/// All of a session or a project, whenever it arrived.
+pub(super) fn of_scope(scope: &EraseScope) -> String {
+    match scope {
+        EraseScope::Session(session) => of_session(session),
+        EraseScope::Project(project) => format!("project_id = {}", text(project.as_str())),
+    }
 }
 
 /// The columns that the tables are sorted by, which is also the order of pages.

@@ -14,6 +14,7 @@ use replay_core::codec::{self, Encoding, Scratch};
 use replay_core::identity::{ChunkKey, ProjectId, SessionKey};
 use replay_core::pipeline::ChunkHead;
 use replay_core::row::{ChunkMeta, ChunkRow, CopyId};
+use replay_core::tombstone::EraseScope;
 use replay_ports::{PortError, Result, SessionFilter};
 use serde::{Deserialize, Serialize};
 
@@ -77,12 +78,13 @@ impl Ops {
         // What is known of pages here must not meet what the running pipeline knows.
         let chains = Arc::new(chains.for_repair());
         let mut report = ReprocessReport::default();
-        match scope {
+        let wiped = match scope {
             ReprocessScope::Session(session) => {
                 self.one(&chains, replays, &session, dry_run, &mut report).await?;
+                EraseScope::Session(session)
             }
             ReprocessScope::Project { project_id, since_ms, until_ms } => {
-                let sessions = SessionFilter { project_id: Some(project_id), since_ms, until_ms };
+                let sessions = SessionFilter { project_id: Some(project_id.clone()), since_ms, until_ms };
                 let filter = ListFilter { sessions, ..ListFilter::default() };
                 let mut after: Option<SessionKey> = None;
                 loop {
@@ -98,7 +100,13 @@ impl Ops {
                         break;
                     }
                 }
+                // Once for all of them: a store that rewrites whole days would do so for each.
+                EraseScope::Project(project_id)
             }
+        };
+        if !dry_run {
+            // Also when nothing was deleted: an earlier run may have been stopped before this.
+            self.stores.kept.hot.wipe(&wiped).await?;
         }
         Ok(report)
     }
@@ -188,8 +196,6 @@ impl Ops {
         if !older.is_empty() {
             report.copies_deleted += hot.delete_copies(session, &older).await?;
         }
-        // Also when none is left to delete: an earlier run may have been stopped here.
-        hot.wipe(session).await?;
         if in_cold {
             let moved = self.lifecycle.move_session(session.clone()).await?;
             report.objects_rewritten += moved.sessions_moved;

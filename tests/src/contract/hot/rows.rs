@@ -7,6 +7,7 @@ use std::sync::Arc;
 use replay_core::identity::{MAX_TIMESTAMP_MS, SessionKey};
 use replay_core::row::{ChunkRow, Codec};
 use replay_core::time::DAY_MS;
+use replay_core::tombstone::EraseScope;
 use replay_core::winner::{ContentHash, Version};
 use replay_ports::{HotStore, InsertReport, SessionFilter};
 
@@ -160,8 +161,8 @@ pub async fn a_deleted_copy_is_seen_nowhere(store: Store) {
     assert_eq!(store.delete_copies(&session, &[gone.meta.copy_id()]).await.unwrap(), 1);
     for wiped in [false, true] {
         if wiped {
-            store.wipe(&session).await.unwrap();
-            store.wipe(&session).await.unwrap();
+            store.wipe(&EraseScope::Session(session.clone())).await.unwrap();
+            store.wipe(&EraseScope::Project(session.project_id.clone())).await.unwrap();
         }
         assert_eq!(read_all(&store, &session).await, std::slice::from_ref(&left), "wiped: {wiped}");
         let filter =
@@ -177,7 +178,7 @@ pub async fn a_deleted_copy_is_seen_nowhere(store: Store) {
     assert_eq!(store.delete_copies(&session, &[left.meta.copy_id()]).await.unwrap(), 1);
     let again = Spec { index: 1, received: T0 + 2, ..Spec::default() }.row(&session);
     store.insert(std::slice::from_ref(&again)).await.unwrap();
-    store.wipe(&session).await.unwrap();
+    store.wipe(&EraseScope::Session(session.clone())).await.unwrap();
     assert_eq!(read_all(&store, &session).await, [again]);
 }
 

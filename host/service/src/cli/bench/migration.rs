@@ -10,6 +10,7 @@ use bytes::Bytes;
 use replay_core::identity::{ChunkKey, SessionKey};
 use replay_core::lifecycle::{Retention, RetentionPolicy};
 use replay_core::row::{ChunkMeta, ChunkRow, Codec};
+use replay_core::tombstone::EraseScope;
 use replay_core::winner::{ContentHash, Version};
 use replay_embedded::dir::DirCold;
 use replay_embedded::sqlite::{SqliteDeadLetters, SqliteHot, SqliteSettings};
@@ -91,7 +92,7 @@ async fn in_turns(samples: &[Sample], dir: &std::path::Path) -> Result<Vec<Round
             .map_err(|error| CliError::failed(error.to_string()))??;
         let copying = start.elapsed();
         hot.delete_copies(&copied, &ids).await?;
-        hot.wipe(&copied).await?;
+        hot.wipe(&EraseScope::Session(copied)).await?;
 
         let (moved, rows) = session(samples, 2 * number + 2)?;
         hot.insert(&rows).await?;
@@ -103,7 +104,7 @@ async fn in_turns(samples: &[Sample], dir: &std::path::Path) -> Result<Vec<Round
             return Err(CliError::failed(format!("the session was not moved: {:?}", report.failures)));
         }
         let start = Instant::now();
-        hot.wipe(&moved).await?;
+        hot.wipe(&EraseScope::Session(moved)).await?;
         let wiping = start.elapsed();
         let raw_bytes = rows.iter().map(|row| usize::try_from(row.meta.data_size).unwrap_or(0)).sum();
         rounds.push(Round { moving, copying, wiping, raw_bytes, chunks: rows.len() });
