@@ -137,6 +137,35 @@ fn drop_console_takes_the_levels_that_are_meant() {
     assert!(masked.iter().any(|id| id == "article-email"));
 }
 
+/// Events keep their numbers when others before them leave, and move up in the array that plugins read.
+#[test]
+fn drop_console_finds_its_logs_after_another_plugin_removed_events() {
+    const CHAIN: &[(&str, &str)] =
+        &[("thin-mouse", r#"{"drop_all": true}"#), ("drop-console", r#"{"levels": ["error"]}"#)];
+    let dir = tempfile::tempdir().unwrap();
+    let mut service = Service::prepare_with(
+        dir.path(),
+        &config(dir.path(), &[("shop", 1, CHAIN), ("clinic", 1, CHAIN)], FAST),
+    );
+    service.run();
+    send_all(&service);
+    let alone = events("drop-console", r#"{"levels": ["error"]}"#);
+    let logged = |events: &[Value]| -> Vec<Value> {
+        events.iter().filter(|event| event["data"]["plugin"] == "rrweb/console@1").cloned().collect()
+    };
+    let (mut logs, mut gone) = (0, 0);
+    for (project, _, session, _) in visits() {
+        let exported = service.ok(&["session", "export", &project, &session]);
+        let stored: Vec<Value> =
+            exported.lines().flat_map(|line| serde_json::from_str::<Vec<Value>>(line).unwrap()).collect();
+        let expected = logged(&alone[&session]);
+        assert_eq!(logged(&stored), expected, "{project}/{session}");
+        logs += expected.len();
+        gone += alone[&session].len() - stored.len();
+    }
+    assert!(logs > 0 && gone > 0, "{logs} logs, {gone} events less");
+}
+
 /// When and where each position is, by event; and when something was clicked.
 fn positions(events: &[Value]) -> (Vec<Vec<(i64, Value)>>, Vec<i64>) {
     let at = |event: &Value| event["timestamp"].as_i64().unwrap();

@@ -1,12 +1,12 @@
 //! Removes what was logged from replays, or masks its text.
 
 mod config;
-mod events;
+mod logs;
 
 use replay_plugin::{Batch, Chunk, ErrorCode, Kind, Manifest, MaskChar, Plugin};
 
 pub use config::{Action, Config, Level};
-use events::Events;
+use logs::Log;
 
 /// The plugin. See the README for its options.
 #[derive(Debug)]
@@ -15,6 +15,14 @@ pub struct DropConsole {
     levels: Option<Vec<Level>>,
     action: Action,
     mask: MaskChar,
+}
+
+/// What becomes of a log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Kept,
+    Masked,
+    Removed,
 }
 
 impl Plugin for DropConsole {
@@ -38,7 +46,7 @@ impl Plugin for DropConsole {
     }
 
     fn process_events(&self, chunk: &Chunk<'_>, events: &[u8]) -> Result<Option<Vec<u8>>, ErrorCode> {
-        self.treat(chunk, Events::read(events).as_ref());
+        self.treat(chunk, logs::read(events).as_deref());
         Ok(None)
     }
 
@@ -56,26 +64,43 @@ impl DropConsole {
         self.levels.is_some() || self.action == Action::Remove
     }
 
-    /// Removes or masks what was logged. Where nothing is known of the events, all of it is masked.
-    fn treat(&self, chunk: &Chunk<'_>, events: Option<&Events<'_>>) {
-        // The last event that was looked at, and whether it is meant.
+    /// Removes or masks what was logged. Where the events do not tell which log is which, all of it is
+    /// masked.
+    fn treat(&self, chunk: &Chunk<'_>, logs: Option<&[Log]>) {
+        let logged = || chunk.fields().filter(|field| field.kind() == Kind::Console);
+        // An event keeps its number when those before it are removed, and moves up in the array: the logs are
+        // paired in their order.
+        let mut numbers: Vec<u32> = logged().map(|field| field.event()).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let logs = logs.filter(|logs| logs.len() == numbers.len());
+        let log_of = |event: u32| numbers.binary_search(&event).ok().and_then(|at| logs?.get(at));
+        // The last event that was looked at, and what becomes of it.
         let mut last = None;
-        for field in chunk.fields().filter(|field| field.kind() == Kind::Console) {
+        for field in logged() {
             let event = field.event();
-            let is_meant = match last {
-                Some((same, is_meant)) if same == event => is_meant,
+            let fate = match last {
+                Some((same, fate)) if same == event => fate,
                 _ => {
-                    let is_meant = events.is_none_or(|events| self.means(events.level(event)));
-                    if is_meant && self.removes(events, event) {
+                    let fate = self.fate(log_of(event));
+                    if fate == Fate::Removed {
                         chunk.remove_event(event);
                     }
-                    is_meant
+                    fate
                 }
             };
-            last = Some((event, is_meant));
-            if is_meant && !self.removes(events, event) {
+            last = Some((event, fate));
+            if fate == Fate::Masked {
                 field.mask_all_with(self.mask);
             }
+        }
+    }
+
+    fn fate(&self, log: Option<&Log>) -> Fate {
+        match log {
+            Some(log) if !self.means(log.level) => Fate::Kept,
+            Some(log) if log.is_removable && self.action == Action::Remove => Fate::Removed,
+            Some(_) | None => Fate::Masked,
         }
     }
 
@@ -85,10 +110,6 @@ impl DropConsole {
             (Some(levels), Some(level)) => levels.contains(&level),
             (None, _) | (_, None) => true,
         }
-    }
-
-    fn removes(&self, events: Option<&Events<'_>>, event: u32) -> bool {
-        self.action == Action::Remove && events.is_some_and(|events| events.is_removable(event))
     }
 }
 
