@@ -7,8 +7,10 @@
 //!
 //! **Who leaves.** Keys of a tenant that is not listed any more are refused at once. Its records that wait
 //! here become dead letters where unlisted projects are rejected; where they are taken, they go through the
-//! chain that the tenant had until the next start, and so do later ones (`ChainSet::departed`).
+//! chain that the tenant had until the next start, and so do later ones (`ChainSet::departed`). What is
+//! stored of it is kept as long as before, until then too (`departed`).
 
+mod departed;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -206,8 +208,10 @@ impl Reloader {
         // The length of a day is read at the start.
         let mut running = self.started_with.clone();
         running.tenants = settings.tenants.clone();
-        self.in_force.policy.set(build::retention_policy(&running));
-        self.in_force.lifecycle.follow(build::retention_policy(&running));
+        let policy = departed::with_departed(build::retention_policy(&running), &self.in_force.policy.get());
+        self.in_force.lifecycle.follow(policy.clone());
+        self.in_force.policy.set(policy);
+        departed::tell(&self.in_force.tenants.get(), &settings.tenants);
         self.in_force.tenants.set(settings.tenants.clone());
         self.in_force.chains.clean(&registry);
         self.done(&settings, registry, loaded.away);
@@ -227,9 +231,10 @@ impl Reloader {
                     .to_owned(),
             );
         }
-        let departed = self.in_force.chains.departed_with(&settings.tenants);
+        // Their chains and their days are kept.
+        let departed = departed::departed_with(&settings.tenants, &self.in_force.policy.get());
         if departed > self.started_with.limits.max_tenants as usize {
-            return Err(format!("{departed} tenants with chains left since the start: that needs a restart"));
+            return Err(format!("{departed} tenants left since the start: that needs a restart"));
         }
         let kept = self.started_with.erasure.tombstone_retention;
         let days = |tenant: &Tenant| tenant.hot_retention_days + tenant.cold_retention_days;
