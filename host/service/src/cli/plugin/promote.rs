@@ -6,7 +6,7 @@ use std::path::Path;
 use super::ChangeArgs;
 use super::change::Target;
 use super::status::shadow_text;
-use crate::chains::ShadowReport;
+use crate::chains::{ShadowReport, SidesReport};
 use crate::cli::{CliError, Exit, output};
 
 pub(super) fn promote(config: Option<&Path>, args: &ChangeArgs) -> Result<Exit, CliError> {
@@ -37,7 +37,8 @@ pub(super) fn promote(config: Option<&Path>, args: &ChangeArgs) -> Result<Exit, 
     target.change(&shadow.plugins, true, args.print)
 }
 
-/// What speaks against a shadow: what it failed on, and what it would store that the chain does not.
+/// What speaks against a shadow: what it failed on, what it would store that the chain does not, and what
+/// the two made something else of. Numbers cannot tell whether that something else says less.
 fn worries(report: &ShadowReport) -> Vec<String> {
     let mut worries = Vec::new();
     if report.compared == 0 {
@@ -49,14 +50,15 @@ fn worries(report: &ShadowReport) -> Vec<String> {
     if failed > 0 {
         worries.push(format!("it failed on {failed} batches"));
     }
-    let fewer: Vec<String> = report
-        .fields
-        .iter()
-        .filter(|(_, sides)| sides.active_only > 0)
-        .map(|(kind, sides)| format!("{} {kind}", sides.active_only))
-        .collect();
-    if !fewer.is_empty() {
-        worries.push(format!("it left fields as they are that the chain changed: {}", fewer.join(", ")));
+    let fewer = fields(report, |sides| sides.active_only);
+    if let Some(fewer) = &fewer {
+        worries.push(format!("it left fields as they are that the chain changed: {fewer}"));
+    }
+    if let Some(differing) = fields(report, |sides| sides.differing) {
+        worries.push(format!(
+            "it made something else than the chain of fields that both changed: {differing}; look at them with \
+             `plugin test`, on a recording"
+        ));
     }
     if report.events.active_only > 0 {
         worries.push(format!("it left {} events in that the chain removed", report.events.active_only));
@@ -67,12 +69,26 @@ fn worries(report: &ShadowReport) -> Vec<String> {
         worries.push(format!("it would store {stored} chunks that the chain dropped"));
     }
     // Pictures, moves and whole new events are no fields.
-    let drops = count("kept/dropped") + count("changed/dropped") > 0;
+    let untouched = count("changed/kept");
+    if untouched > 0 {
+        worries.push(format!("it would store {untouched} chunks as they came that the chain changed"));
+    }
     let (shadow, active) = (report.shadow.redacted_bytes, report.active.redacted_bytes);
-    if shadow < active && !drops && fewer.is_empty() {
-        worries.push(format!("it redacted {shadow} bytes, where the chain redacted {active}"));
+    if shadow < active && fewer.is_none() {
+        let dropped = match count("changed/dropped") {
+            0 => String::new(),
+            dropped => format!("; the {dropped} chunks that it dropped whole do not count"),
+        };
+        worries.push(format!("it redacted {shadow} bytes, where the chain redacted {active}{dropped}"));
     }
     worries
+}
+
+/// How many fields, by kind, if any.
+fn fields(report: &ShadowReport, of: impl Fn(&SidesReport) -> u64) -> Option<String> {
+    let counts = report.fields.iter().map(|(kind, sides)| (kind, of(sides))).filter(|(_, count)| *count > 0);
+    let named: Vec<String> = counts.map(|(kind, count)| format!("{count} {kind}")).collect();
+    (!named.is_empty()).then(|| named.join(", "))
 }
 
 #[cfg(test)]
@@ -80,10 +96,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::chains::{SideReport, SidesReport};
+    use crate::chains::SideReport;
 
     #[test]
-    fn only_what_would_be_stored_or_lost_is_worrying() {
+    fn what_would_be_stored_or_came_out_otherwise_is_worrying() {
         let good = ShadowReport {
             batches: 10,
             compared: 9,
@@ -91,7 +107,7 @@ mod tests {
             chunks: BTreeMap::from([("kept/changed".into(), 3), ("kept/dropped".into(), 1)]),
             fields: BTreeMap::from([(
                 "text".into(),
-                SidesReport { shadow_only: 4, alike: 3, differing: 2, active_only: 0 },
+                SidesReport { shadow_only: 4, alike: 3, ..SidesReport::default() },
             )]),
             ..ShadowReport::default()
         };
@@ -106,10 +122,24 @@ mod tests {
         let sides = SidesReport { active_only: 5, ..SidesReport::default() };
         said(ShadowReport { fields: BTreeMap::from([("input".into(), sides)]), ..good.clone() }, "5 input");
         said(ShadowReport { events: sides, ..good.clone() }, "5 events");
-        let chunks = BTreeMap::from([("dropped/kept".into(), 1), ("dropped/changed".into(), 1)]);
-        said(ShadowReport { chunks, ..good.clone() }, "2 chunks");
+        let sides = SidesReport { differing: 7, shadow_only: 9, ..SidesReport::default() };
+        said(
+            ShadowReport { fields: BTreeMap::from([("url".into(), sides)]), ..good.clone() },
+            "both changed: 7 url",
+        );
+        let chunks =
+            |counts: &[(&str, u64)]| counts.iter().map(|(key, count)| ((*key).into(), *count)).collect();
+        let stored = chunks(&[("dropped/kept", 1), ("dropped/changed", 1)]);
+        said(ShadowReport { chunks: stored, ..good.clone() }, "2 chunks");
+        // More elsewhere does not make up for it.
+        let shadow = SideReport { redacted_bytes: 90, ..SideReport::default() };
+        let untouched = chunks(&[("changed/kept", 4), ("kept/changed", 40), ("kept/dropped", 1)]);
+        said(ShadowReport { chunks: untouched, shadow, ..good.clone() }, "4 chunks as they came");
         let active = SideReport { redacted_bytes: 9, ..SideReport::default() };
-        let same = BTreeMap::from([("kept/kept".into(), 1)]);
-        said(ShadowReport { chunks: same, active, ..good }, "redacted 0 bytes");
+        said(ShadowReport { active, ..good.clone() }, "redacted 0 bytes, where the chain redacted 9");
+        // A chunk that is dropped whole excuses nothing, and is said.
+        let dropped = chunks(&[("changed/dropped", 3), ("changed/changed", 8)]);
+        said(ShadowReport { chunks: dropped, active, ..good.clone() }, "the 3 chunks that it dropped");
+        assert_eq!(worries(&ShadowReport { shadow, active, ..good }), Vec::<String>::new());
     }
 }
