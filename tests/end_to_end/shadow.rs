@@ -5,7 +5,7 @@ use std::path::Path;
 
 use replay_tests::canaries::{Canary, Found, canaries, search};
 use replay_tests::plugins::{Tenant, build_hostile, components, config, sha256};
-use replay_tests::records::{TestChunk, recorded, session_id, visits};
+use replay_tests::records::{TestChunk, gzip, recorded, session_id, visits};
 use replay_tests::service::{FAST, Service, signal};
 use serde_json::{Value, json};
 
@@ -240,6 +240,46 @@ fn a_shadow_that_spins_is_felt_by_nobody() {
     assert_eq!(service.metric("replay_plugin_failures_total", ""), 0.0);
     let told = service.ok(&["plugin", "status"]) + &service.get("/metrics").1 + &service.log();
     assert!(!told.contains(ADDRESS));
+    refused(&service, &["plugin", "promote", "shop"], &["it failed on"]);
+}
+
+/// One event whose data is compressed as rrweb's recorder does: a character for each byte.
+fn packed(number: u64, data: &str) -> TestChunk {
+    let data: String = gzip(data.as_bytes()).into_iter().map(char::from).collect();
+    let mut chunk = TestChunk::new("shop", &session_id(number), 0, 1_700_000_000_000, 0, "");
+    let event = json!({"type": 5, "timestamp": chunk.start_ms, "cv": "2024-10", "data": data});
+    chunk.events = json!([event]).to_string();
+    chunk
+}
+
+#[test]
+fn a_shadow_of_nobodys_chain_changes_nothing_that_is_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let service = start(dir.path(), &tried(dir.path(), &[], ALL));
+    let mut unreadable = packed(3, "");
+    unreadable.events = json!(["no packer made this"]).to_string();
+    let chunks = [
+        TestChunk::new("shop", &session_id(1), 0, 1_700_000_000_000, 1, ADDRESS),
+        packed(2, &json!({"tag": "note", "payload": {"text": ADDRESS}}).to_string()),
+        unreadable,
+        packed(4, &json!({"tag": "note", "payload": {"text": "0".repeat(4 << 20)}}).to_string()),
+    ];
+    let records: Vec<String> = chunks.iter().map(TestChunk::record).collect();
+    feed(&service, &records, 4);
+    service.wait_until("the shadow has seen all", |service| {
+        sum(&status(service, "shop")["shadow"]["chunks"])
+            + sum(&status(service, "shop")["shadow"]["failures"])
+            == 4
+    });
+    let shadow = &status(&service, "shop")["shadow"];
+    assert_eq!(shadow["failures"], json!({"packed_unreadable": 1, "bomb": 1}));
+    assert_eq!(shadow["chunks"], json!({"kept/changed": 2}));
+    assert_eq!(service.metric("replay_records_settled_total", "outcome=\"stored\""), 4.0);
+    assert!(service.json(&["dead-letter", "list"]).is_empty());
+    for chunk in &chunks {
+        let exported = service.ok(&["session", "export", "shop", &chunk.session]);
+        assert_eq!(exported.trim_end(), chunk.events, "byte for byte");
+    }
     refused(&service, &["plugin", "promote", "shop"], &["it failed on"]);
 }
 

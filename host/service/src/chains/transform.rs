@@ -3,6 +3,7 @@
 //! Nothing that a redacting chain has not treated leaves here as something to store: a failure is a
 //! reject or a drop, and `pass` is refused for such a chain when it is loaded.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -127,10 +128,10 @@ impl Chains {
         scratch: &mut Scratch,
     ) -> (Vec<Treated>, Vec<ShadowJob>) {
         let shadow = chain.shadow.as_ref().filter(|shadow| shadow.takes(session));
-        if chain.stages.is_empty() && shadow.is_none() {
-            return (vec![Treated::AsItCame; chunks.len()], Vec::new());
-        }
         let sealed = Sealed { chain, session, chunks, shadow };
+        if chain.stages.is_empty() {
+            return (vec![Treated::AsItCame; chunks.len()], self.seen_of_plain(&sealed, scratch));
+        }
         let mut through = Through { treated: vec![None; chunks.len()], jobs: Vec::new() };
         for part in self.parts(chunks) {
             self.transform_part(&sealed, part, scratch, &mut through);
@@ -138,6 +139,28 @@ impl Chains {
         let missed = || Treated::Rejected(Reject::new(Reason::InternalError, "the chain left it out"));
         let Through { treated, jobs } = through;
         (treated.into_iter().map(|treated| treated.unwrap_or_else(missed)).collect(), jobs)
+    }
+
+    /// What the shadow of a chain without a plugin is to see. What such a chain stores was never opened,
+    /// so nothing that goes wrong with opening it, not even a panic, is more than the shadow's failure.
+    fn seen_of_plain(&self, sealed: &Sealed<'_>, scratch: &mut Scratch) -> Vec<ShadowJob> {
+        let Some(shadow) = sealed.shadow else { return Vec::new() };
+        let mut jobs = Vec::new();
+        for part in self.parts(sealed.chunks) {
+            let opened = std::panic::catch_unwind(AssertUnwindSafe(|| self.attempt(sealed, &part, scratch)));
+            match opened {
+                Ok((_, pages_before)) => {
+                    let chunks = part.iter().filter_map(|at| sealed.chunks.get(*at));
+                    jobs.push(ShadowJob::beside_plain(shadow, sealed.session, chunks, pages_before));
+                }
+                Err(_) => {
+                    // What it left in there is not to be trusted.
+                    *scratch = Scratch::default();
+                    self.shadows.unopened(shadow, Reason::InternalError);
+                }
+            }
+        }
+        jobs
     }
 
     /// Neighbours that fit into memory together.

@@ -49,7 +49,7 @@ impl Shadow {
 pub struct ShadowJob {
     shadow: Arc<Shadow>,
     session: SessionKey,
-    /// What the tenant's own chain could open.
+    /// What the tenant's own chain could open; all, if it has no plugin and so opens nothing.
     chunks: Vec<(ChunkHead, Bytes)>,
     /// What that chain knew of the session's pages.
     pages: Elements,
@@ -75,6 +75,25 @@ impl ShadowJob {
             pages,
             traces: std::mem::take(&mut tried.traces),
             side: side_of(tried, chunks),
+        }
+    }
+
+    /// Beside a chain without a plugin, which keeps all as it came, whether it could be opened or not.
+    pub(super) fn beside_plain<'a>(
+        shadow: &Arc<Shadow>,
+        session: &SessionKey,
+        chunks: impl Iterator<Item = &'a Chunk<'a>>,
+        pages: Elements,
+    ) -> Self {
+        let chunks: Vec<_> = chunks.map(|chunk| (chunk.head.clone(), chunk.data.clone())).collect();
+        let stored_bytes = chunks.iter().map(|(head, _)| head.data_size).sum();
+        Self {
+            shadow: Arc::clone(shadow),
+            session: session.clone(),
+            pages,
+            traces: vec![ChunkTrace::default(); chunks.len()],
+            side: Side { stored_bytes, ..Side::default() },
+            chunks,
         }
     }
 
@@ -105,7 +124,7 @@ impl ShadowJob {
                 return totals;
             }
         };
-        // A chunk that is too much for what the shadow asks for.
+        // A chunk that is too much for what the shadow asks for, or that nobody has opened before it.
         for (_, reject) in &tried.unopened {
             totals.fail(reject.reason.as_str());
         }

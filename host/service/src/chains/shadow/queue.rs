@@ -87,6 +87,13 @@ impl Shadows {
         self.shared.count(shadow, &ShadowTotals { active_failed: 1, ..ShadowTotals::default() });
     }
 
+    /// What the shadow was to see could not be made ready for it.
+    pub(in crate::chains) fn unopened(&self, shadow: &Shadow, reason: Reason) {
+        let mut count = ShadowTotals { batches: 1, ..ShadowTotals::default() };
+        count.fail(reason.as_str());
+        self.shared.count(shadow, &count);
+    }
+
     /// Runs the job that waits the longest on this thread; false if none waits.
     pub(in crate::chains) fn run_next(&self, scratch: &mut Scratch) -> bool {
         let next = self.shared.lock().take();

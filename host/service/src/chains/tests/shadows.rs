@@ -168,6 +168,44 @@ fn where_the_chain_fails_there_is_nothing_to_compare_with() {
     assert_eq!((report.batches, report.active_failed, report.plugins[0].calls), (0, 1, 0));
 }
 
+/// A chunk of one event, whose data is compressed as rrweb's recorder does: a character for each byte.
+fn packed(index: u32, text: &str) -> (ChunkHead, Bytes) {
+    let encoding = Encoding { codec: Codec::Gzip, level: 1, recompress: Recompress::Always };
+    let data = format!(r#"{{"tag":"note","payload":{{"text":"{text}"}}}}"#);
+    let data = codec::compress(&mut Scratch::default(), &encoding, data.as_bytes()).unwrap();
+    let data: String = data.into_iter().map(char::from).collect();
+    let event = serde_json::json!({"type": 5, "timestamp": index, "cv": "2024-10", "data": data});
+    chunk(index, &serde_json::json!([event]).to_string())
+}
+
+#[test]
+fn beside_a_chain_without_a_plugin_everything_is_stored_as_it_came() {
+    let chunks = [
+        self::chunks(1).remove(0),
+        packed(1, SECRET),
+        chunk(2, r#"["no packer made this"]"#),
+        // Far more than so few bytes may become.
+        packed(3, &"0".repeat(1 << 20)),
+    ];
+    let stored = |treated: Vec<Treated>| -> Vec<_> {
+        let rows = treated.into_iter().zip(&chunks);
+        let rows = rows.map(|(one, (head, data))| one.into_row(head.clone(), data.clone(), 0, 1).unwrap());
+        rows.map(|row| (row.data, row.meta)).collect()
+    };
+    let beside_plain = || Chain { kinds: Kinds::default(), ..beside(Vec::new(), vec![masks()], 100) };
+    let chains = over(beside_plain(), limits());
+    let without = over(Chain { shadow: None, ..beside_plain() }, limits());
+    assert_eq!(stored(run_watched(&chains, &session(), &chunks)), stored(run(&without, &chunks)));
+    assert!(stored(run(&without, &chunks)).iter().zip(&chunks).all(|(row, (_, data))| row.0 == *data));
+    let report = compare_all(&chains);
+    let failed = [("bomb".to_owned(), 1), ("packed_unreadable".to_owned(), 1)];
+    assert_eq!(report.failures, BTreeMap::from(failed));
+    assert_eq!((report.batches, report.compared, report.active_failed), (1, 1, 0));
+    assert_eq!(report.chunks, BTreeMap::from([("kept/changed".to_owned(), 2)]));
+    let raw: u64 = chunks.iter().map(|(head, _)| head.data_size).sum();
+    assert_eq!((report.active.stored_bytes, report.active.redacted_bytes), (raw, 0));
+}
+
 #[test]
 fn a_shadow_knows_of_the_page_what_the_chain_knew() {
     // Whether the element of node 5 was known at each call.
@@ -182,6 +220,9 @@ fn a_shadow_knows_of_the_page_what_the_chain_knew() {
     };
     let ((active, active_knew), (shadow, shadow_knew)) = (knows(), knows());
     let chains = over(beside(vec![active], vec![shadow], 100), limits());
+    let (shadow, knew_beside_plain) = knows();
+    let plain = Chain { kinds: Kinds::default(), ..beside(Vec::new(), vec![shadow], 100) };
+    let plain = over(plain, limits());
     let texts = |index: u32| {
         let json = format!(
             r#"[{{"type":3,"timestamp":{index},"data":{{"source":0,"texts":[],"attributes":[],"removes":[],"adds":[]}}}}]"#
@@ -191,13 +232,15 @@ fn a_shadow_knows_of_the_page_what_the_chain_knew() {
     let page = r#"[{"type":2,"timestamp":1,"data":{"node":{"type":0,"id":1,"childNodes":[
         {"type":2,"tagName":"textarea","attributes":{},"childNodes":[],"id":5}]}}}]"#;
     for chunk in [texts(0), chunk(1, page), texts(2)] {
-        run_watched(&chains, &session(), &[chunk]);
+        run_watched(&chains, &session(), std::slice::from_ref(&chunk));
+        run_watched(&plain, &session(), &[chunk]);
     }
     // All of the session is over when the shadow begins.
-    assert_eq!(compare_all(&chains).compared, 3);
+    assert_eq!((compare_all(&chains).compared, compare_all(&plain).compared), (3, 3));
     let known = active_knew.lock().unwrap().clone();
     assert_eq!(known, [None, Some("textarea".to_owned()), Some("textarea".to_owned())]);
     assert_eq!(*shadow_knew.lock().unwrap(), known);
+    assert_eq!(*knew_beside_plain.lock().unwrap(), known);
 }
 
 #[test]
