@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test support fails by panicking")]
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -34,7 +33,7 @@ impl Broker {
     pub async fn start() -> Option<Self> {
         let lib = servers::address(servers::KAFKA_LIB)?;
         let folder = tempfile::tempdir().expect("a folder");
-        let [port, sasl_port, controller_port] = free_ports();
+        let [port, sasl_port, controller_port] = [0; 3].map(|_| servers::quiet_port());
         let properties = properties(folder.path(), port, sasl_port, controller_port);
         fs::write(folder.path().join("server.properties"), properties).expect("a file");
         let mut this = Self { lib, folder, port, sasl_port, process: None };
@@ -98,12 +97,6 @@ impl Drop for Broker {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-fn free_ports() -> [u16; 3] {
-    // All at once, so that they differ.
-    let listeners = [0; 3].map(|_| TcpListener::bind("127.0.0.1:0").expect("a port"));
-    listeners.map(|listener| listener.local_addr().expect("an address").port())
 }
 
 fn properties(folder: &Path, port: u16, sasl_port: u16, controller_port: u16) -> String {

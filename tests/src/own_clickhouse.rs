@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::servers::address;
+use crate::servers::{address, quiet_port};
 
 /// The Python that has ClickHouse's engine.
 pub const PYTHON: &str = "REPLAY_TEST_CLICKHOUSE_PYTHON";
@@ -29,7 +29,8 @@ impl OwnClickHouse {
     /// When it does not start; with `REQUIRE_SERVICES=1`, when there is none.
     pub fn start(dir: &Path, args: &[&str]) -> Option<Self> {
         let (python, program) = (address(PYTHON)?, address(PROGRAM)?);
-        let mut this = Self { python, program, data: dir.join("clickhouse"), port: 0, child: None };
+        let mut this =
+            Self { python, program, data: dir.join("clickhouse"), port: quiet_port(), child: None };
         this.run(args);
         Some(this)
     }

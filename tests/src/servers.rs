@@ -95,3 +95,17 @@ pub fn address(variable: &str) -> Option<String> {
     }
     found
 }
+
+/// A port that nobody listens on, below those that the kernel gives to whoever asks for any: a server that is
+/// away for a while finds it free when it comes back.
+///
+/// # Panics
+/// When there is none.
+pub fn quiet_port() -> u16 {
+    const LOWEST: u16 = 10_000;
+    const COUNT: u128 = 11_000;
+    (0..1_000)
+        .map(|_| LOWEST + (uuid::Uuid::new_v4().as_u128() % COUNT) as u16)
+        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a port")
+}
