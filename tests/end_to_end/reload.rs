@@ -2,6 +2,7 @@
 //! why not and keeps its own.
 
 mod departed;
+mod owner;
 
 use std::cell::Cell;
 use std::path::Path;

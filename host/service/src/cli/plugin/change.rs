@@ -1,7 +1,8 @@
 //! What `promote` and `rollback` share: another chain of one tenant, written into the operator's file.
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, Metadata};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use replay_core::identity::ProjectId;
@@ -205,14 +206,16 @@ fn of<'a>(tenants: &'a Tenants, project: &ProjectId) -> Option<&'a Tenant> {
     }
 }
 
-/// Beside it and renamed: a reader sees the one or the other. Mode and owner stay, as far as they may.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+/// Beside it and renamed: a reader sees the one or the other. Owner, group and mode stay as they were, or
+/// nothing is changed: the service must be able to read the file, and nobody else.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
     let before = std::fs::metadata(path)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.{}", uuid::Uuid::new_v4().simple()));
     let written = (|| {
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
         file.write_all(text.as_bytes())?;
+        keep_owner(&file, &before)?;
         file.set_permissions(before.permissions())?;
         file.sync_all()?;
         std::fs::rename(&beside, path)
@@ -221,4 +224,18 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
         let _ = std::fs::remove_file(&beside);
     }
     written
+}
+
+/// Gives the file to whom it belonged `before`.
+fn keep_owner(file: &File, before: &Metadata) -> io::Result<()> {
+    let now = file.metadata()?;
+    let (uid, gid) = (before.uid(), before.gid());
+    if (now.uid(), now.gid()) == (uid, gid) {
+        return Ok(());
+    }
+    let change = |id: u32, now: u32| (id != now).then_some(id);
+    fchown(file, change(uid, now.uid()), change(gid, now.gid())).map_err(|error| {
+        let why = format!("its owner would not stay {uid}:{gid} ({error}), so run this as that user");
+        io::Error::new(error.kind(), why)
+    })
 }
