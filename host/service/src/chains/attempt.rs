@@ -9,7 +9,7 @@ use replay_core::reject::{Reason, Reject};
 use replay_core::rrweb::{Applied, Batch, ChunkTrace, EditFault, EditRules, Elements, Finished, ScanError};
 use replay_sandbox::{FailureKind, Usage};
 
-use super::breakers::Breakers;
+use super::breakers::{Breakers, Watched};
 use super::counts::ChainCounts;
 use super::transform::Chunk;
 use super::{Chain, ChainLimits, Stage};
@@ -110,24 +110,26 @@ impl Runner<'_> {
         session: &SessionKey,
         batch: &mut Arc<Batch>,
     ) -> Result<Duration, StageFailure> {
-        let (project, mut cpu) = (&session.project_id, Duration::ZERO);
+        let mut cpu = Duration::ZERO;
         let mut done: Vec<(&Stage, Applied)> = Vec::with_capacity(chain.stages.len());
         for (position, stage) in chain.stages.iter().enumerate() {
             if (0..batch.len()).all(|chunk| batch.is_dropped(chunk)) {
                 break;
             }
-            if !self.breakers.allows(project, &stage.sha256, Instant::now()) {
+            let (project, sha256) = (session.project_id.clone(), stage.sha256.clone());
+            let watched = Watched { project, position, sha256 };
+            if !self.breakers.allows(&watched, Instant::now()) {
                 stage.counts.failed(FailureKind::BreakerOpen.as_str());
                 return Err((failure(stage, &FailureKind::BreakerOpen, None), None));
             }
             match self.call(position, stage, batch) {
                 Ok((applied, took)) => {
-                    self.breakers.succeeded(project, &stage.sha256);
+                    self.breakers.succeeded(&watched);
                     cpu += took;
                     done.push((stage, applied));
                 }
                 Err(failed) => {
-                    self.note_failure(session, stage, &failed.0);
+                    self.note_failure(&watched, stage, &failed.0);
                     return Err(failed);
                 }
             }
@@ -140,16 +142,16 @@ impl Runner<'_> {
         Ok(cpu)
     }
 
-    fn note_failure(&self, session: &SessionKey, stage: &Stage, reject: &Reject) {
+    fn note_failure(&self, watched: &Watched, stage: &Stage, reject: &Reject) {
         let reason = reject.reason.as_str();
-        let opened = self.breakers.failed(&session.project_id, &stage.sha256, Instant::now());
+        let opened = self.breakers.failed(watched, Instant::now());
         // A shadow's breaker is its own affair.
         let Some(counts) = self.counts else { return };
         counts.failed(&stage.name, reason);
         if opened {
             counts.breaker_opened();
             tracing::warn!(
-                project = %session.project_id,
+                project = %watched.project,
                 plugin = stage.name,
                 reason,
                 "a plugin failed again and again: its breaker is open; its tenant's batches follow \

@@ -1,8 +1,8 @@
 //! Breakers: a tenant's plugin that fails again and again is left alone for a while.
 //!
-//! One for each (project, component). Closed breakers without a failure take no room.
+//! One for each plugin of a project's chain. Closed breakers without a failure take no room.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,6 +16,18 @@ pub(super) struct Breakers {
     failures_to_open: u32,
     wait: Duration,
     states: Mutex<States>,
+}
+
+/// What a breaker is of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Watched {
+    /// Whose batches the plugin sees.
+    pub(super) project: ProjectId,
+    /// Where it stands in the chain: the same component may be there twice, with other settings, and the
+    /// one does not answer for the other.
+    pub(super) position: usize,
+    /// Its component.
+    pub(super) sha256: String,
 }
 
 /// How a breaker stands; the later, the worse.
@@ -45,8 +57,9 @@ impl fmt::Display for BreakerState {
 
 #[derive(Default)]
 struct States {
-    failing: HashMap<(ProjectId, String), Failing>,
-    recovered: Vec<ProjectId>,
+    failing: HashMap<Watched, Failing>,
+    /// Each once, however many of its plugins: its letters are fed back together.
+    recovered: BTreeSet<ProjectId>,
 }
 
 struct Failing {
@@ -62,11 +75,9 @@ impl Breakers {
     }
 
     /// Whether a batch may run now. Of an open breaker whose time is up, one may.
-    pub(super) fn allows(&self, project: &ProjectId, sha256: &str, now: Instant) -> bool {
+    pub(super) fn allows(&self, watched: &Watched, now: Instant) -> bool {
         let mut states = self.lock();
-        let Some(failing) = states.failing.get_mut(&(project.clone(), sha256.to_owned())) else {
-            return true;
-        };
+        let Some(failing) = states.failing.get_mut(watched) else { return true };
         match failing.closed_until {
             None => true,
             Some(until) if now < until => false,
@@ -77,22 +88,18 @@ impl Breakers {
         }
     }
 
-    pub(super) fn succeeded(&self, project: &ProjectId, sha256: &str) {
+    pub(super) fn succeeded(&self, watched: &Watched) {
         let mut states = self.lock();
-        let recovered = states.failing.remove(&(project.clone(), sha256.to_owned()));
-        if recovered.is_some_and(|failing| failing.was_open) && states.recovered.len() < MAX_RECOVERED {
-            states.recovered.push(project.clone());
+        if states.failing.remove(watched).is_some_and(|failing| failing.was_open) {
+            states.recover(&watched.project);
         }
     }
 
     /// Says whether this failure opened the breaker.
-    pub(super) fn failed(&self, project: &ProjectId, sha256: &str, now: Instant) -> bool {
+    pub(super) fn failed(&self, watched: &Watched, now: Instant) -> bool {
         let mut states = self.lock();
-        let failing = states.failing.entry((project.clone(), sha256.to_owned())).or_insert(Failing {
-            failures: 0,
-            closed_until: None,
-            was_open: false,
-        });
+        let begin = Failing { failures: 0, closed_until: None, was_open: false };
+        let failing = states.failing.entry(watched.clone()).or_insert(begin);
         failing.failures = failing.failures.saturating_add(1);
         if failing.failures < self.failures_to_open {
             return false;
@@ -101,28 +108,24 @@ impl Breakers {
         !std::mem::replace(&mut failing.was_open, true)
     }
 
-    /// The plugins are others now: each may try, and what was refused may be fed back.
-    pub(super) fn start_over(&self) {
+    /// Chains are others now: where `stays` says that the plugin is, its breaker is what it was. The others
+    /// begin anew, and what they refused may be fed back.
+    pub(super) fn retain(&self, stays: impl Fn(&Watched) -> bool) {
         let mut states = self.lock();
-        let failing = std::mem::take(&mut states.failing);
-        let opened = failing.into_iter().filter(|(_, failing)| failing.was_open);
-        let room = MAX_RECOVERED.saturating_sub(states.recovered.len());
-        states.recovered.extend(opened.map(|((project, _), _)| project).take(room));
+        let gone: Vec<_> = states.failing.extract_if(|watched, _| !stays(watched)).collect();
+        for (watched, _) in gone.iter().filter(|(_, failing)| failing.was_open) {
+            states.recover(&watched.project);
+        }
     }
 
     pub(super) fn take_recovered(&self) -> Vec<ProjectId> {
-        std::mem::take(&mut self.lock().recovered)
+        std::mem::take(&mut self.lock().recovered).into_iter().collect()
     }
 
-    /// The worst that is known of a component in the projects that `concerned` names.
-    pub(super) fn state(
-        &self,
-        sha256: &str,
-        concerned: impl Fn(&ProjectId) -> bool,
-        now: Instant,
-    ) -> BreakerState {
+    /// The worst that is known of those that `concerned` names.
+    pub(super) fn state(&self, concerned: impl Fn(&Watched) -> bool, now: Instant) -> BreakerState {
         let states = self.lock();
-        let found = states.failing.iter().filter(|((project, of), _)| of == sha256 && concerned(project));
+        let found = states.failing.iter().filter(|(watched, _)| concerned(watched));
         let state = |(_, failing): (&_, &Failing)| match failing.closed_until {
             Some(until) if now < until => BreakerState::Open,
             Some(_) => BreakerState::HalfOpen,
@@ -142,39 +145,66 @@ impl Breakers {
     }
 }
 
+impl States {
+    fn recover(&mut self, project: &ProjectId) {
+        if self.recovered.len() < MAX_RECOVERED {
+            self.recovered.insert(project.clone());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn of(project: &str, position: usize, sha256: &str) -> Watched {
+        Watched { project: ProjectId::new(project).unwrap(), position, sha256: sha256.to_owned() }
+    }
+
+    fn at(start: Instant) -> impl Fn(u64) -> Instant {
+        move |seconds| start + Duration::from_secs(seconds)
+    }
+
     #[test]
     fn a_breaker_opens_lets_one_try_and_closes() {
-        let (project, start) = (ProjectId::new("shop").unwrap(), Instant::now());
+        let (a, at) = (of("shop", 0, "a"), at(Instant::now()));
         let breakers = Breakers::new(2, Duration::from_secs(10));
-        let at = |seconds| start + Duration::from_secs(seconds);
-        assert!(!breakers.failed(&project, "a", at(0)));
-        assert!(breakers.allows(&project, "a", at(0)));
-        assert!(breakers.failed(&project, "a", at(0)), "the second opens it");
-        assert!(!breakers.allows(&project, "a", at(9)));
-        assert!(breakers.allows(&project, "b", at(9)), "another plugin is not to blame");
-        assert!(breakers.allows(&ProjectId::new("other").unwrap(), "a", at(9)), "nor another tenant");
+        assert!(!breakers.failed(&a, at(0)));
+        assert!(breakers.allows(&a, at(0)));
+        assert!(breakers.failed(&a, at(0)), "the second opens it");
+        assert!(!breakers.allows(&a, at(9)));
+        assert!(breakers.allows(&of("shop", 0, "b"), at(9)), "another plugin is not to blame");
+        assert!(breakers.allows(&of("shop", 1, "a"), at(9)), "nor the same elsewhere in the chain");
+        assert!(breakers.allows(&of("other", 0, "a"), at(9)), "nor another tenant");
         assert_eq!(breakers.open(at(9)), 1);
-        let state = |sha256, seconds| breakers.state(sha256, |id| *id == project, at(seconds));
-        assert_eq!(state("a", 9), BreakerState::Open);
-        assert_eq!(state("a", 10), BreakerState::HalfOpen);
-        assert_eq!(state("b", 9), BreakerState::Closed { failures: 0 });
-        assert_eq!(breakers.state("a", |_| false, at(9)), BreakerState::Closed { failures: 0 });
-        assert!(breakers.allows(&project, "a", at(10)));
-        assert!(!breakers.allows(&project, "a", at(10)), "one at a time");
-        assert!(!breakers.failed(&project, "a", at(11)), "it is open already");
-        assert!(!breakers.allows(&project, "a", at(20)));
-        assert!(breakers.allows(&project, "a", at(21)));
-        breakers.succeeded(&project, "a");
-        assert!(breakers.allows(&project, "a", at(21)));
-        assert_eq!(breakers.take_recovered(), std::slice::from_ref(&project));
+        let state = |wanted: &Watched, seconds| breakers.state(|watched| watched == wanted, at(seconds));
+        assert_eq!(state(&a, 9), BreakerState::Open);
+        assert_eq!(state(&a, 10), BreakerState::HalfOpen);
+        assert_eq!(state(&of("shop", 1, "a"), 9), BreakerState::Closed { failures: 0 });
+        assert!(breakers.allows(&a, at(10)));
+        assert!(!breakers.allows(&a, at(10)), "one at a time");
+        assert!(!breakers.failed(&a, at(11)), "it is open already");
+        assert!(!breakers.allows(&a, at(20)));
+        assert!(breakers.allows(&a, at(21)));
+        breakers.succeeded(&a);
+        assert!(breakers.allows(&a, at(21)));
+        assert_eq!(breakers.take_recovered(), std::slice::from_ref(&a.project));
         assert_eq!(breakers.take_recovered(), []);
-        assert!(!breakers.failed(&project, "a", at(30)) && breakers.failed(&project, "a", at(30)));
-        breakers.start_over();
-        assert!(breakers.allows(&project, "a", at(30)), "another plugin has its own chance");
-        assert_eq!(breakers.take_recovered(), [project]);
+    }
+
+    #[test]
+    fn what_stays_is_what_it_was_and_the_others_begin_anew() {
+        let (shop, clinic, at) = (of("shop", 0, "a"), of("clinic", 0, "a"), at(Instant::now()));
+        let second = Watched { position: 1, ..shop.clone() };
+        let breakers = Breakers::new(2, Duration::from_secs(10));
+        for watched in [&shop, &second, &clinic] {
+            assert!(!breakers.failed(watched, at(0)) && breakers.failed(watched, at(0)));
+        }
+        assert!(!breakers.failed(&of("blog", 0, "a"), at(0)));
+        breakers.retain(|watched| *watched == clinic);
+        assert!(breakers.allows(&shop, at(1)), "another plugin has its own chance");
+        assert!(!breakers.allows(&clinic, at(1)), "its wait goes on");
+        // Whose breaker was not open has nothing to feed back; who had two has it once.
+        assert_eq!(breakers.take_recovered(), [shop.project]);
     }
 }

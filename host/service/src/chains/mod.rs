@@ -200,7 +200,7 @@ impl Chains {
         set.keep_departed(&before);
         set.keep_counts_of(&before);
         self.current.set(set);
-        self.breakers.start_over();
+        self.breakers.retain(|_| false);
     }
 
     /// Removes copies of components that no chain runs, as far as they are too many.

@@ -8,7 +8,7 @@ use replay_core::identity::ProjectId;
 use replay_core::rrweb::{Fate, Kind, Sides};
 use serde::{Deserialize, Serialize};
 
-use super::breakers::Breakers;
+use super::breakers::{Breakers, Watched};
 use super::shadow::{Shadow, Side};
 use super::{Chain, ChainSet, Chains, DEFAULTS, Stage};
 
@@ -153,8 +153,17 @@ impl Chains {
         };
         let plugins = |breakers: &Breakers, stages: &[Stage]| -> Vec<PluginReport> {
             let now = Instant::now();
-            let breaker = |stage: &Stage| breakers.state(&stage.sha256, concerned, now).to_string();
-            stages.iter().map(|stage| PluginReport { breaker: breaker(stage), ..plugin(stage) }).collect()
+            let breaker = |position: usize, stage: &Stage| {
+                let is_it = |watched: &Watched| {
+                    watched.position == position
+                        && watched.sha256 == stage.sha256
+                        && concerned(&watched.project)
+                };
+                breakers.state(is_it, now).to_string()
+            };
+            let report =
+                |(position, stage)| PluginReport { breaker: breaker(position, stage), ..plugin(stage) };
+            stages.iter().enumerate().map(report).collect()
         };
         let compared = |shadow: &std::sync::Arc<Shadow>| ShadowReport {
             plugins: plugins(self.shadows.breakers(), &shadow.chain.stages),

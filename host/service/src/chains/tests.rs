@@ -2,6 +2,7 @@
 //! redacting chain should have masked. `shadows` are in a file of their own.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod breakers;
 mod counting;
 mod shadows;
 
