@@ -128,7 +128,10 @@ export class Chunk {
     return Array.from(u32s(this.#source.nodes()));
   }
 
-  /** The events as one JSON array, as bytes. Slow: for a manifest with `needsEvents`. */
+  /**
+   * The events as one JSON array, as bytes. Slow: for a manifest with `needsEvents`. Those that a plugin before this
+   * one removed are not there: then a field's `event`, which counts them, is no position in the array.
+   */
   events() {
     return this.#source.events();
   }

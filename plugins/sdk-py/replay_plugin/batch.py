@@ -137,7 +137,11 @@ class Chunk:
         return memoryview(bytes(self._source.nodes())).cast("I").tolist()
 
     def events(self) -> bytes:
-        """The events as one JSON array. Slow: for a manifest with ``needs_events``."""
+        """The events as one JSON array. Slow: for a manifest with ``needs_events``.
+
+        Those that a plugin before this one removed are not there: then a field's ``event``, which counts
+        them, is no position in the array.
+        """
         return self._source.events()
 
     def drop(self, reason: str) -> None:
