@@ -31,7 +31,7 @@ use replay_sandbox::{Answer, Manifest, Plugin, PluginFailure};
 use crate::config::{DeadLetterPayload, OnPluginFailure, Tenants};
 use crate::registry::Registry;
 use crate::swap::Swap;
-use breakers::Breakers;
+use breakers::{Breakers, Watched};
 use tables::Tables;
 
 use counts::ChainCounts;
@@ -195,12 +195,24 @@ impl Chains {
     }
 
     /// From now on batches run through these chains; those under way end on the ones they began with.
+    /// Breakers of chains that are what they were stay as they are: somebody else's change mends nothing
+    /// of theirs, and what they refused would only be refused again.
     pub fn replace(&self, mut set: ChainSet) {
         let before = self.set();
         set.keep_departed(&before);
         set.keep_counts_of(&before);
         self.current.set(set);
-        self.breakers.retain(|_| false);
+        let now = self.set();
+        self.breakers.retain(|watched| {
+            let project = &watched.project;
+            now.of(project).still_has(watched, before.of(project))
+        });
+        self.shadows.breakers().retain(|watched| {
+            let project = &watched.project;
+            let (now, before) = (&now.of(project).shadow, &before.of(project).shadow);
+            let (Some(now), Some(before)) = (now, before) else { return false };
+            now.chain.still_has(watched, &before.chain)
+        });
     }
 
     /// Removes copies of components that no chain runs, as far as they are too many.
@@ -290,6 +302,18 @@ impl Chains {
     }
 }
 
+impl Chain {
+    fn is_what_it_was(&self, before: &Self) -> bool {
+        (self.revision, &self.digest) == (before.revision, &before.digest)
+    }
+
+    /// Whether the plugin is one of this chain, which is what it was.
+    fn still_has(&self, watched: &Watched, before: &Self) -> bool {
+        let stage = self.stages.get(watched.position);
+        self.is_what_it_was(before) && stage.is_some_and(|stage| stage.sha256 == watched.sha256)
+    }
+}
+
 impl Stage {
     fn with_counts_of_its_own(self) -> Self {
         Self { counts: StageCounts::default(), ..self }
@@ -310,7 +334,7 @@ impl ChainSet {
 
 fn keep_counts(chain: &mut Arc<Chain>, before: &Chain) {
     let Some(chain) = Arc::get_mut(chain) else { return };
-    if (chain.revision, &chain.digest) != (before.revision, &before.digest) {
+    if !chain.is_what_it_was(before) {
         return;
     }
     keep_stages(chain, before);
