@@ -1,6 +1,7 @@
 //! End to end: the real binary, fed as users feed it, judged by the bytes that it gives back.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
 
+mod breakers;
 mod cold;
 mod commands;
 mod dead_letters;
