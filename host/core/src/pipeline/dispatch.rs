@@ -1,4 +1,6 @@
-//! Whose sealed batch is transformed next: round-robin over projects, so that none waits for another.
+//! Whose sealed batch is transformed next: that of the project whose chain has worked least, so that a slow
+//! one takes no more time than any other (fair queueing by start times: Goyal, Vin, Cheng 1996, with the time
+//! that a batch took for its length). One that had nothing to do saves nothing up.
 //!
 //! The batches of one session run one at a time, in the order in which they were sealed: what a chain
 //! knows of a page grows from batch to batch. A project whose chain is slow may let only so much wait
@@ -15,11 +17,21 @@ use crate::identity::{ProjectId, SessionKey};
 pub(super) struct Dispatch<P> {
     limits: Limits,
     projects: BTreeMap<ProjectId, Project<P>>,
-    /// Projects with waiting batches; the front is next.
-    turn: VecDeque<ProjectId>,
+    /// Projects with waiting batches; the first is next.
+    turn: BTreeSet<(Turn, ProjectId)>,
+    turns: u64,
+    /// What the project that started last had worked.
+    worked_ms: u64,
     running_sessions: BTreeSet<SessionKey>,
     running_total: usize,
     waiting: usize,
+}
+
+/// A project's place among those that wait: by the time that its chain has worked, then by who came first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    worked_ms: u64,
+    number: u64,
 }
 
 #[derive(Debug)]
@@ -28,6 +40,7 @@ struct Project<P> {
     waiting_bytes: usize,
     running: usize,
     pace: Pace,
+    turn: Turn,
 }
 
 /// How fast a chain was lately: both sums are halved now and then.
@@ -63,7 +76,9 @@ impl<P> Dispatch<P> {
         Self {
             limits,
             projects: BTreeMap::new(),
-            turn: VecDeque::new(),
+            turn: BTreeSet::new(),
+            turns: 0,
+            worked_ms: 0,
             running_sessions: BTreeSet::new(),
             running_total: 0,
             waiting: 0,
@@ -71,15 +86,21 @@ impl<P> Dispatch<P> {
     }
 
     pub(super) fn push(&mut self, batch: Sealed<P>) {
-        let project_id = &batch.session.project_id;
-        if !self.projects.contains_key(project_id) {
-            let project =
-                Project { queue: VecDeque::new(), waiting_bytes: 0, running: 0, pace: Pace::default() };
-            self.projects.insert(project_id.clone(), project);
-        }
-        let Some(project) = self.projects.get_mut(project_id) else { return };
+        let project_id = batch.session.project_id.clone();
+        let project = self.projects.entry(project_id.clone()).or_insert_with(|| Project {
+            queue: VecDeque::new(),
+            waiting_bytes: 0,
+            running: 0,
+            pace: Pace::default(),
+            turn: Turn::default(),
+        });
         if project.queue.is_empty() {
-            self.turn.push_back(project_id.clone());
+            if project.running == 0 {
+                project.turn.worked_ms = project.turn.worked_ms.max(self.worked_ms);
+            }
+            self.turns += 1;
+            project.turn.number = self.turns;
+            self.turn.insert((project.turn, project_id));
         }
         project.waiting_bytes += batch.bytes;
         project.queue.push_back(batch);
@@ -88,7 +109,7 @@ impl<P> Dispatch<P> {
 
     /// Whether another batch of this project would only keep others waiting.
     pub(super) fn is_overloaded(&self, project_id: &ProjectId) -> bool {
-        let others_wait = self.turn.iter().any(|other| other != project_id);
+        let others_wait = self.turn.iter().any(|(_, other)| other != project_id);
         self.projects.get(project_id).is_some_and(|project| {
             others_wait
                 && project.waiting_bytes > self.limits.project_waiting_bytes
@@ -109,15 +130,18 @@ impl<P> Dispatch<P> {
             let rests = |batch: &Sealed<P>| !self.running_sessions.contains(&batch.session);
             has_slot.then(|| project.queue.iter().position(rests)).flatten()
         };
-        let (turn, batch) =
-            self.turn.iter().enumerate().find_map(|(turn, project_id)| Some((turn, ready(project_id)?)))?;
-        let project_id = self.turn.remove(turn)?;
+        let (next, batch) = self.turn.iter().find_map(|next| Some((next.clone(), ready(&next.1)?)))?;
+        self.turn.remove(&next);
+        let (_, project_id) = next;
         let project = self.projects.get_mut(&project_id)?;
         let batch = project.queue.remove(batch)?;
+        self.worked_ms = self.worked_ms.max(project.turn.worked_ms);
         project.running += 1;
         project.waiting_bytes -= batch.bytes;
         if !project.queue.is_empty() {
-            self.turn.push_back(project_id);
+            self.turns += 1;
+            project.turn.number = self.turns;
+            self.turn.insert((project.turn, project_id));
         }
         self.running_sessions.insert(batch.session.clone());
         self.running_total += 1;
@@ -134,6 +158,12 @@ impl<P> Dispatch<P> {
         let Some(project) = self.projects.get_mut(&session.project_id) else { return };
         project.running -= 1;
         project.pace.add(took_ms, bytes);
+        let waits = self.turn.remove(&(project.turn, session.project_id.clone()));
+        // Each batch counts, however short.
+        project.turn.worked_ms += took_ms.max(1);
+        if waits {
+            self.turn.insert((project.turn, session.project_id.clone()));
+        }
         if project.running == 0 && project.queue.is_empty() && project.pace.took_ms < PACE_LEAST_MS {
             self.projects.remove(&session.project_id);
         }
@@ -182,6 +212,56 @@ mod tests {
         assert_eq!(dispatch.waiting(), 3);
     }
 
+    /// Runs each batch that starts to its end, one at a time, for so many milliseconds by its project.
+    fn times(
+        dispatch: &mut Dispatch<()>,
+        total_ms: u64,
+        ms_of: impl Fn(&str) -> u64,
+    ) -> BTreeMap<String, u64> {
+        let mut times = BTreeMap::new();
+        while times.values().sum::<u64>() < total_ms {
+            let Some(batch) = dispatch.start() else { break };
+            let project = batch.session.project_id.to_string();
+            let took_ms = ms_of(&project);
+            dispatch.finished(&batch.session, took_ms, batch.bytes);
+            *times.entry(project).or_default() += took_ms;
+        }
+        times
+    }
+
+    #[test]
+    fn a_slow_chain_takes_no_more_time_than_the_others() {
+        let limits = Limits { transform_jobs: 1, project_slots: 1, ..Limits::default() };
+        let mut dispatch = Dispatch::new(limits);
+        for number in 1..=1_000 {
+            for project in ["quick", "slow", "usual"] {
+                dispatch.push(batch(project, number));
+            }
+        }
+        let ms_of = |project: &str| match project {
+            "slow" => 50,
+            "usual" => 3,
+            _ => 1,
+        };
+        let taken = times(&mut dispatch, 900, ms_of);
+        assert!(taken.values().all(|ms| (250..=350).contains(ms)), "{taken:?}");
+    }
+
+    #[test]
+    fn who_had_nothing_to_do_saves_nothing_up() {
+        let limits = Limits { transform_jobs: 1, project_slots: 1, ..Limits::default() };
+        let mut dispatch = Dispatch::new(limits);
+        for number in 1..=1_000 {
+            dispatch.push(batch("busy", number));
+        }
+        times(&mut dispatch, 500, |_| 1);
+        for number in 1..=1_000 {
+            dispatch.push(batch("late", number));
+        }
+        let taken = times(&mut dispatch, 100, |_| 1);
+        assert!(taken.values().all(|ms| *ms == 50), "{taken:?}");
+    }
+
     #[test]
     fn the_batches_of_a_session_run_in_turn() {
         let limits = Limits { transform_jobs: 3, project_slots: 3, ..Limits::default() };
@@ -214,9 +294,7 @@ mod tests {
         dispatch.finished(&session("slow", 1), slow_ms, 1 << 20);
         assert!(dispatch.is_overloaded(&id));
         assert!(!dispatch.is_overloaded(&ProjectId::new("quiet").unwrap()));
-        assert_eq!(started(&mut dispatch), ["slow"]);
-        dispatch.finished(&session("slow", 2), slow_ms, 1 << 20);
-        assert_eq!(started(&mut dispatch), ["quiet"]);
+        assert_eq!(started(&mut dispatch), ["quiet"], "it worked least");
         assert!(!dispatch.is_overloaded(&id), "nobody waits beside it");
     }
 }
