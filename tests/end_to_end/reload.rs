@@ -3,6 +3,7 @@
 
 mod departed;
 mod owner;
+mod requests;
 
 use std::cell::Cell;
 use std::path::Path;

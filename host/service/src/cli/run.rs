@@ -8,6 +8,7 @@ use replay_core::identity::ProjectId;
 use replay_core::pipeline::{Ending, StopCause};
 use replay_core::reject::Reason;
 use replay_ports::LetterFilter;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -33,6 +34,8 @@ pub(super) fn run(config: Option<&Path>, roles: &[Role]) -> Result<Exit, CliErro
     let context = Context::load(config)?;
     context.refuse_what_this_build_lacks()?;
     let _runtime = context.enter();
+    // Unheard, the signal would end the process, and chains may take minutes to compile.
+    let requests = signal(SignalKind::hangup())?;
     let lock = DataLock::acquire(context.data_dir(), "run")?;
     let mut sandbox = None;
     let (chains, away) = build::chains(context.settings(), &mut sandbox)?;
@@ -47,7 +50,7 @@ pub(super) fn run(config: Option<&Path>, roles: &[Role]) -> Result<Exit, CliErro
         };
         let (settings, books) = (context.settings().clone(), Arc::clone(&reloads));
         let reloader = Reloader::new(config.to_owned(), settings, in_force, sandbox, books, away);
-        context.spawn(reloader.run());
+        context.spawn(reloader.run(requests));
     }
     context.block_on(serve(&context, roles, lock, parts, chains, reloads))
 }
@@ -180,13 +183,12 @@ fn joined(ended: Result<replay_ports::Result<Ended>, tokio::task::JoinError>) ->
 }
 
 struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
+    terminate: Signal,
+    interrupt: Signal,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use replay_core::lifecycle::RetentionPolicy;
 use replay_sandbox::Sandbox;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::time::MissedTickBehavior;
 
 use crate::build;
@@ -117,17 +117,14 @@ impl Reloader {
         }
     }
 
-    /// Waits for SIGHUP and looks at the files, for ever.
-    pub async fn run(mut self) {
-        let mut requests = match signal(SignalKind::hangup()) {
-            Ok(requests) => requests,
-            Err(error) => return tracing::error!(%error, "cannot listen for SIGHUP: reloads need a restart"),
-        };
+    /// Serves requests (SIGHUP) and looks at the files, for ever. A request that came before comes first.
+    pub async fn run(mut self, mut requests: Signal) {
         let settings = self.started_with.reload.clone();
         let mut looks = tokio::time::interval(settings.interval);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let asked = tokio::select! {
+                biased;
                 request = requests.recv() => match request {
                     Some(()) => true,
                     None => return,
