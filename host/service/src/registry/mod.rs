@@ -156,6 +156,11 @@ impl Registry {
         self.places_of(wanted).flat_map(files).collect()
     }
 
+    /// Whether nothing has it yet and a bucket may have it later, which no file will tell. Blocks.
+    pub fn may_come_unseen(&self, wanted: &Wanted) -> bool {
+        self.places_of(wanted).any(Place::is_remote) && self.look(wanted).is_err()
+    }
+
     /// Every place of the config, and why it cannot be asked, if so. Blocks.
     pub fn reach(&self) -> Vec<(&Place, Result<(), String>)> {
         let remote = self.remote.as_deref();

@@ -183,6 +183,22 @@ fn a_bucket_that_is_away_is_bridged_by_the_copy() {
 }
 
 #[test]
+fn what_may_come_into_a_bucket_comes_unseen() {
+    let room = Room::new();
+    let registry = room.registry("registries: ['s3://plugins/v1']");
+    let (one, local) = (wanted("mask", b"one", None), Place::Dir(room.path("plugins")));
+    // The bucket answers and does not have it: no place is away, and yet it may come.
+    assert!(!registry.fetch(&one).unwrap_err().away && registry.may_come_unseen(&one));
+    assert!(!registry.may_come_unseen(&wanted("mask", b"one", Some(local))), "a file's arrival is seen");
+    assert!(!room.local().may_come_unseen(&one));
+    room.bucket.put("plugins/v1/mask.wasm", b"another version");
+    assert!(registry.may_come_unseen(&one));
+    room.bucket.put("plugins/v1/mask.wasm", b"one");
+    assert!(!registry.may_come_unseen(&one), "it has come");
+    assert_eq!(read(registry.fetch(&one)), (b"one".to_vec(), false));
+}
+
+#[test]
 fn a_directory_that_is_away_is_bridged_too() {
     let room = Room::new();
     room.write("mask.wasm", b"one");

@@ -50,7 +50,7 @@ pub struct InForce {
 enum Trigger {
     /// Somebody asked: the answer is logged, whatever it is.
     Asked,
-    /// Files changed, or a registry may be back.
+    /// Files changed, or a registry may be back, or have what it had not.
     Changed,
 }
 
@@ -70,7 +70,7 @@ pub struct Reloader {
     registry: Registry,
     /// They are looked for again then.
     look_at: Option<Instant>,
-    /// A refused config is read again then: a registry was away.
+    /// A refused config is read again then: what it lacked may come without a sign.
     retry_at: Option<Instant>,
     /// The refusal that was logged last.
     said: Option<String>,
@@ -197,8 +197,10 @@ impl Reloader {
         let registry = build::registry(&settings);
         // Should one be missing, it may come without a change of the config.
         self.watch.wait_for(local_components(&settings.tenants, &registry));
-        let loaded = build::chain_set(&settings, &registry, &mut self.sandbox)
-            .map_err(|problems| Refused { why: problems.to_string(), retry: problems.is_away() })?;
+        let loaded = build::chain_set(&settings, &registry, &mut self.sandbox).map_err(|problems| Refused {
+            retry: problems.is_away() || self.may_come_unseen(&settings.tenants, &registry),
+            why: problems.to_string(),
+        })?;
         self.watch.wait_for(Vec::new());
         // Chains first: whoever is admitted meanwhile meets one of them, or the one it had.
         self.in_force.chains.replace(loaded.set);
@@ -213,6 +215,12 @@ impl Reloader {
         self.in_force.chains.clean(&registry);
         self.done(&settings, registry, loaded.away);
         Ok(())
+    }
+
+    /// Whether a component is missing that a bucket may have later, and its arrival is to be enough.
+    fn may_come_unseen(&self, tenants: &Tenants, registry: &Registry) -> bool {
+        let mut components = components(tenants, registry).into_iter();
+        self.started_with.reload.watch && components.any(|wanted| registry.may_come_unseen(&wanted))
     }
 
     /// What a running service cannot follow, though the config alone is good.
@@ -294,7 +302,11 @@ impl Reloader {
 
 /// Every file that the chains' components may lie in.
 fn local_components(tenants: &Tenants, registry: &Registry) -> Vec<PathBuf> {
+    components(tenants, registry).iter().flat_map(|wanted| registry.local_files(wanted)).collect()
+}
+
+/// The components of all chains, each once.
+fn components(tenants: &Tenants, registry: &Registry) -> BTreeSet<Wanted> {
     let plugins = tenants.all().flat_map(Tenant::components);
-    let wanted: BTreeSet<Wanted> = plugins.map(|plugin| registry.wanted(plugin)).collect();
-    wanted.iter().flat_map(|wanted| registry.local_files(wanted)).collect()
+    plugins.map(|plugin| registry.wanted(plugin)).collect()
 }
