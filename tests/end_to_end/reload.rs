@@ -2,6 +2,7 @@
 //! why not and keeps its own.
 
 mod departed;
+mod directory;
 mod owner;
 mod requests;
 

@@ -180,19 +180,11 @@ impl Reloader {
     }
 
     fn take(&mut self, trigger: Trigger) -> Result<(), Refused> {
-        let env = |name: &str| std::env::var(name).ok();
-        let settings = Settings::load(&self.config, &env).map_err(|errors| errors.render(false))?;
-        if trigger == Trigger::Changed {
-            if self.watch.is_changing() {
-                // Somebody is writing: what was read may be of two minds.
-                return Ok(());
-            }
-            if settings.digest == self.digest {
-                self.same_again(&settings);
-                return Ok(());
-            }
+        let Some(settings) = self.read(trigger)? else { return Ok(()) };
+        if trigger == Trigger::Changed && settings.digest == self.digest {
+            self.same_again(&settings);
+            return Ok(());
         }
-        self.watch.follow(settings.tenants.dir.as_deref());
         self.check_what_runs(&settings)?;
         let registry = build::registry(&settings);
         // Should one be missing, it may come without a change of the config.
@@ -215,6 +207,52 @@ impl Reloader {
         self.in_force.chains.clean(&registry);
         self.done(&settings, registry, loaded.away);
         Ok(())
+    }
+
+    /// Reads the config, and follows the directory that it names; nothing while somebody writes.
+    fn read(&mut self, trigger: Trigger) -> Result<Option<Settings>, Refused> {
+        if self.goes_on_changing(trigger)? {
+            return Ok(None);
+        }
+        let settings = self.load()?;
+        // Else what was read may be of two minds.
+        if self.goes_on_changing(trigger)? {
+            return Ok(None);
+        }
+        if !self.watch.follow(settings.tenants.dir.as_deref()) {
+            return Ok(Some(settings));
+        }
+        match trigger {
+            // Looked at first and then read, so that no later change of its files is missed.
+            Trigger::Asked => {
+                self.watch.reads();
+                let settings = self.load()?;
+                self.watch.follow(settings.tenants.dir.as_deref());
+                Ok(Some(settings))
+            }
+            // Its files are taken as any: once they are the same at two looks.
+            Trigger::Changed => Ok(None),
+        }
+    }
+
+    fn load(&self) -> Result<Settings, Refused> {
+        let env = |name: &str| std::env::var(name).ok();
+        Settings::load(&self.config, &env).map_err(|errors| Refused {
+            why: errors.render(false),
+            // What is missing may lie where nobody looks: a directory that is named anew, a secret's file.
+            retry: self.started_with.reload.watch,
+        })
+    }
+
+    /// Whether the config is not what it was when it was found changed, or asked for. Where it is looked
+    /// at, it is read once that has settled.
+    fn goes_on_changing(&self, trigger: Trigger) -> Result<bool, Refused> {
+        let is_changing = trigger == Trigger::Changed && self.watch.is_changing();
+        if is_changing && !self.started_with.reload.watch {
+            let why = "the config changed after the reload that was asked for: ask once more (SIGHUP)";
+            return Err(why.to_owned().into());
+        }
+        Ok(is_changing)
     }
 
     /// Whether a component is missing that a bucket may have later, and its arrival is to be enough.
@@ -274,7 +312,6 @@ impl Reloader {
     fn same_again(&mut self, settings: &Settings) {
         if self.said.take().is_some() {
             tracing::info!("the config on disk is the one that is in force");
-            self.watch.follow(settings.tenants.dir.as_deref());
             self.watch.wait_for(Vec::new());
             self.books.same_again(!self.started_with.other_parts(settings).is_empty());
         }

@@ -55,11 +55,13 @@ impl Watch {
         self.of_config = Judge { handled: Some(self.print_of_config()), candidate: None };
     }
 
-    /// The directory of the config that was read last.
-    pub(super) fn follow(&mut self, tenants_dir: Option<&Path>) {
-        if self.tenants_dir.as_deref() != tenants_dir {
+    /// The directory of the config that was read last; whether it is another than before.
+    pub(super) fn follow(&mut self, tenants_dir: Option<&Path>) -> bool {
+        let is_another = self.tenants_dir.as_deref() != tenants_dir;
+        if is_another {
             self.tenants_dir = tenants_dir.map(Path::to_owned);
         }
+        is_another
     }
 
     /// Components whose arrival is a change too.
