@@ -5,6 +5,7 @@ mod departed;
 mod directory;
 mod owner;
 mod requests;
+mod start;
 
 use std::cell::Cell;
 use std::path::Path;

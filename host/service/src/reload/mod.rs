@@ -11,6 +11,7 @@
 //! stored of it is kept as long as before, until then too (`departed`).
 
 mod departed;
+mod taken;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -186,24 +187,22 @@ impl Reloader {
             return Ok(());
         }
         self.check_what_runs(&settings)?;
-        let registry = build::registry(&settings);
+        let taken = taken::of(&settings, &self.started_with);
+        let registry = build::registry(&taken);
         // Should one be missing, it may come without a change of the config.
-        self.watch.wait_for(local_components(&settings.tenants, &registry));
-        let loaded = build::chain_set(&settings, &registry, &mut self.sandbox).map_err(|problems| Refused {
-            retry: problems.is_away() || self.may_come_unseen(&settings.tenants, &registry),
+        self.watch.wait_for(local_components(&taken.tenants, &registry));
+        let loaded = build::chain_set(&taken, &registry, &mut self.sandbox).map_err(|problems| Refused {
+            retry: problems.is_away() || self.may_come_unseen(&taken.tenants, &registry),
             why: problems.to_string(),
         })?;
         self.watch.wait_for(Vec::new());
         // Chains first: whoever is admitted meanwhile meets one of them, or the one it had.
         self.in_force.chains.replace(loaded.set);
-        // The length of a day is read at the start.
-        let mut running = self.started_with.clone();
-        running.tenants = settings.tenants.clone();
-        let policy = departed::with_departed(build::retention_policy(&running), &self.in_force.policy.get());
+        let policy = departed::with_departed(build::retention_policy(&taken), &self.in_force.policy.get());
         self.in_force.lifecycle.follow(policy.clone());
         self.in_force.policy.set(policy);
-        departed::tell(&self.in_force.tenants.get(), &settings.tenants);
-        self.in_force.tenants.set(settings.tenants.clone());
+        departed::tell(&self.in_force.tenants.get(), &taken.tenants);
+        self.in_force.tenants.set(taken.tenants);
         self.in_force.chains.clean(&registry);
         self.done(&settings, registry, loaded.away);
         Ok(())
