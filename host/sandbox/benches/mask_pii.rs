@@ -7,23 +7,19 @@
 //! the greatest.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a bench")]
 
+mod recorded;
+
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mask_pii::MaskPii;
-use replay_core::codec::{Codec as Compression, Encoding, Recompress, Scratch, decompress};
-use replay_core::decode::{DecodeLimits, decode};
-use replay_core::identity::{ChunkKey, ProjectId, SessionId, SessionKey};
-use replay_core::pipeline::ChunkHead;
-use replay_core::row::Codec;
-use replay_core::rrweb::{Batch, ElementLimits, Elements, Kind, Kinds, ScanLimits};
-use replay_plugin::{ChunkInfo, Element, FieldsView, Plugin as _, Source};
+use recorded::{Linked, chunks, cpu_seconds, print_median};
+use replay_core::rrweb::{Batch, Kind, Kinds};
+use replay_plugin::{Plugin as _, Source};
 use replay_sandbox::{ChunkSource, Limits, LongLived, Plugin, Sandbox, Settings, sha256_hex};
-use rustix::time::{ClockId, clock_gettime};
 
-const CHUNK_BYTES: usize = 100_000;
 const ROUNDS: usize = 200;
 
 /// Twenty own patterns, as a tenant may have them beside the rules.
@@ -49,40 +45,6 @@ const PATTERNS: [&str; 20] = [
     "vat:? ?[A-Z]{2}[0-9]{9}",
     "tckn [0-9]{11}",
 ];
-
-/// A chunk natively: what the component gets through the boundary.
-struct Linked<'a>(&'a Batch, Kinds);
-
-impl Source for Linked<'_> {
-    fn info(&self) -> ChunkInfo {
-        ChunkInfo::default()
-    }
-
-    fn fields(&self) -> FieldsView {
-        let view = self.0.view(0, self.1).unwrap();
-        FieldsView { text: view.text, index: view.index, names: view.names }
-    }
-
-    fn element(&self, _: u32) -> Option<Element> {
-        None
-    }
-
-    fn focus(&self) -> Vec<u8> {
-        self.0.focus(0).unwrap()
-    }
-
-    fn moves(&self) -> Vec<u8> {
-        Vec::new()
-    }
-
-    fn nodes(&self) -> Vec<u8> {
-        Vec::new()
-    }
-
-    fn events(&self) -> Vec<u8> {
-        Vec::new()
-    }
-}
 
 fn main() {
     let chunks = chunks();
@@ -147,10 +109,7 @@ fn compare(name: &str, raw_bytes: usize, chunks: &[Arc<Batch>], config: &str, pl
         }
     }
     let of = |what: &str, value: &dyn Fn(&[f64; 3]) -> f64| {
-        let mut values: Vec<f64> = rounds.iter().map(value).collect();
-        values.sort_by(f64::total_cmp);
-        let (least, median, most) = (values[0], values[values.len() / 2], values[values.len() - 1]);
-        println!("{name}: {what} {median:.3} ({least:.3} to {most:.3})");
+        print_median(&format!("{name}: {what}"), &rounds, value);
     };
     let speed = |which: usize| move |times: &[f64; 3]| raw_bytes as f64 / times[which] / 1e6;
     of("linked in, MB/s of events", &speed(0));
@@ -160,71 +119,7 @@ fn compare(name: &str, raw_bytes: usize, chunks: &[Arc<Batch>], config: &str, pl
     of("fresh / long-lived, time", &|times| times[1] / times[2]);
 }
 
-fn cpu_seconds() -> f64 {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
-}
-
 fn components() -> PathBuf {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins");
     std::env::var_os("PLUGINS").map_or(target, Into::into)
-}
-
-/// Recorded events, in chunks of about 100 KB; what is larger by itself is left out.
-fn chunks() -> Vec<Arc<Batch>> {
-    let mut chunks = Vec::new();
-    let mut events = Vec::new();
-    for recorded in recorded().into_iter().filter(|recorded| recorded.len() < CHUNK_BYTES) {
-        events.push(if events.is_empty() { b'[' } else { b',' });
-        events.extend_from_slice(&recorded[1..recorded.len() - 1]);
-        if events.len() >= CHUNK_BYTES {
-            events.push(b']');
-            chunks.push(Arc::new(scanned(std::mem::take(&mut events))));
-        }
-    }
-    chunks
-}
-
-fn scanned(json: Vec<u8>) -> Batch {
-    let limits =
-        ScanLimits { max_raw_chunk_bytes: 64 << 20, max_ratio: 1000, max_depth: 512, max_fields: 1 << 22 };
-    let head = ChunkHead {
-        session: SessionKey {
-            project_id: ProjectId::new("shop").unwrap(),
-            session_id: SessionId::parse("0191f0c4-7e1a-7c3b-9d55-0123456789ab").unwrap(),
-        },
-        key: ChunkKey { timestamp_start_ms: 1, chunk_index: 0 },
-        timestamp_end_ms: 3,
-        event_count: 50,
-        has_full_snapshot: false,
-        data_size: json.len() as u64,
-        codec: Codec::Gzip,
-    };
-    let mut batch = Batch::new(Kinds::ALL, Elements::new(ElementLimits { max_bytes: 64 << 20 }));
-    batch.add(&head, json, &limits).unwrap();
-    batch
-}
-
-/// The events of the recordings, in the order of their files.
-fn recorded() -> Vec<Vec<u8>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/recordings");
-    let keep = Encoding { codec: Compression::Gzip, level: 6, recompress: Recompress::ChangedOnly };
-    let mut scratch = Scratch::new();
-    let mut files: Vec<PathBuf> = std::fs::read_dir(root)
-        .unwrap()
-        .flatten()
-        .flat_map(|folder| std::fs::read_dir(folder.path()).into_iter().flatten().flatten())
-        .map(|file| file.path())
-        .collect();
-    files.sort();
-    let mut payloads = Vec::new();
-    for file in files {
-        for line in std::fs::read_to_string(file).unwrap_or_default().lines() {
-            let Ok(decoded) = decode(line.as_bytes(), &DecodeLimits::default(), &keep, &mut scratch) else {
-                continue;
-            };
-            payloads.push(decompress(&mut scratch, decoded.codec, &decoded.data, 64 << 20).unwrap().to_vec());
-        }
-    }
-    payloads
 }
