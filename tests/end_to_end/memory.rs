@@ -74,3 +74,16 @@ fn a_budget_that_is_reached_seals_the_oldest_instead_of_growing() {
     assert!(service.metric("replay_records_settled_total", "outcome=\"stored\"") > 10_000.0);
     service.check_balance();
 }
+
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn large_blocks_are_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut service = Service::start(dir.path(), "");
+    let environment = std::fs::read(format!("/proc/{}/environ", service.pid())).unwrap();
+    assert!(
+        environment.split(|byte| *byte == 0).any(|line| line == b"MALLOC_MMAP_THRESHOLD_=4194304"),
+        "the allocator is as the C library has it"
+    );
+    assert_eq!(service.stop().0, Some(0));
+}

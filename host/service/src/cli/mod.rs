@@ -1,5 +1,6 @@
 //! The command line: where each command lives, and how each end becomes an exit code.
 
+mod allocator;
 mod args;
 mod bench;
 mod check;
@@ -49,7 +50,10 @@ impl Cli {
     fn dispatch(self) -> Result<Exit, CliError> {
         let config = self.config.as_deref();
         match self.command {
-            Command::Run(args) => run::run(config, &args.roles),
+            Command::Run(args) => {
+                allocator::settle();
+                run::run(config, &args.roles)
+            }
             Command::Status(args) => status::status(config, args.output),
             Command::Demo(args) => demo::demo(&args),
             Command::Check(args) => check::check(config, args.schema),
