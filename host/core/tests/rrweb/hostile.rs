@@ -25,6 +25,29 @@ fn too_deep_is_refused() {
     }
 }
 
+/// Copied together each time, these would be 16 GB.
+#[test]
+fn attributes_that_stand_again_and_again_are_not_copied_each_time() {
+    let again = r#""childNodes":[{"attributes":{"id":""}}],"attributes":{"id":""},"#.repeat(16_000);
+    let json = format!(
+        r#"[{{"type":2,"data":{{"node":{{"type":2,"tagName":"p","id":1,"attributes":{{"class":"{}"}},{again}"isSVG":true}}}}}}]"#,
+        "c".repeat(1 << 20),
+    );
+    assert_eq!(run(json.as_bytes()).map(|scan| scan.fields.len()), Ok(1 + 2 * 16_000));
+}
+
+#[test]
+fn attributes_that_stand_twice_count_together() {
+    let json = r#"[{"type":2,"data":{"node":{"type":2,"tagName":"p","id":1,"attributes":{"class":"a","data-x":"1"},"childNodes":[{"type":2,"tagName":"b","id":2,"attributes":{"id":"child"}}],"attributes":{"id":"i"}}}}]"#;
+    let mut elements = elements();
+    let found = scan(json.as_bytes().to_vec(), place(0, 1), Kinds::ALL, &mut elements, &LIMITS).unwrap();
+    let of = |node: u32| elements.element(found.page, node).unwrap().attributes;
+    let pairs =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect::<Vec<_>>();
+    assert_eq!(of(1), pairs(&[("class", "a"), ("data-x", "1"), ("id", "i")]));
+    assert_eq!(of(2), pairs(&[("id", "child")]));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 

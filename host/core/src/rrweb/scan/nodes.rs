@@ -1,6 +1,8 @@
 //! The nodes that one event speaks of. rrweb writes a node's id after its children, so who belongs to
 //! whom is known only when the event is over.
 
+use std::borrow::Cow;
+
 use super::Field;
 use super::slot::Role;
 use crate::rrweb::elements::{Attributes, Elements, NodeFact, SCRIPT, STYLE, TEXTAREA};
@@ -22,9 +24,18 @@ struct Record {
     /// Of a node that is added: the id of the parent.
     parent_id: u32,
     tag: u16,
-    attributes_start: u32,
-    attributes_end: u32,
+    /// The run of its attributes that was told last; 0 is none.
+    attributes: u32,
     mouse_type: Option<u32>,
+}
+
+/// Attributes of one node that stand next to one another.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    start: u32,
+    end: u32,
+    /// Its run before this one, if another node's attributes stand between; 0 is none.
+    before: u32,
 }
 
 /// What one event says of nodes.
@@ -32,6 +43,9 @@ struct Record {
 pub(super) struct Nodes {
     records: Vec<Record>,
     attributes: Vec<u8>,
+    /// Linked rather than moved together: `attributes` may stand on a node as often as there is room, each
+    /// time after a child's, and a copy each time would make the square of the event's length of it.
+    runs: Vec<Run>,
     removed: Vec<u32>,
 }
 
@@ -39,6 +53,7 @@ impl Nodes {
     pub(super) fn clear(&mut self) {
         self.records.clear();
         self.attributes.clear();
+        self.runs.clear();
         self.removed.clear();
     }
 
@@ -50,8 +65,7 @@ impl Nodes {
             parent,
             parent_id: 0,
             tag: 0,
-            attributes_start: 0,
-            attributes_end: 0,
+            attributes: 0,
             mouse_type: None,
         });
         self.records.len() as u32
@@ -86,20 +100,20 @@ impl Nodes {
     }
 
     pub(super) fn set_attribute(&mut self, place: Place, name: &[u8], value: Option<&[u8]>) {
-        let begin = self.attributes.len() as u32;
         let Some(record) = place.checked_sub(1).and_then(|row| self.records.get_mut(row as usize)) else {
             return;
         };
-        if record.attributes_end != begin || record.attributes_start == record.attributes_end {
-            // The first ones; or, if `attributes` stands twice, those of before go along.
-            let before = record.attributes_start as usize..record.attributes_end as usize;
-            record.attributes_start = begin;
-            if before.end <= self.attributes.len() && !before.is_empty() {
-                self.attributes.extend_from_within(before);
+        let begin = self.attributes.len() as u32;
+        Attributes::push(&mut self.attributes, name, value);
+        let end = self.attributes.len() as u32;
+        let before = record.attributes;
+        match before.checked_sub(1).and_then(|row| self.runs.get_mut(row as usize)) {
+            Some(run) if run.end == begin => run.end = end,
+            _ => {
+                self.runs.push(Run { start: begin, end, before });
+                record.attributes = self.runs.len() as u32;
             }
         }
-        Attributes::push(&mut self.attributes, name, value);
-        record.attributes_end = self.attributes.len() as u32;
     }
 
     /// Where the focus went, if this is what the event says: node, and whether it came.
@@ -137,7 +151,7 @@ impl Nodes {
         for record in self.records.iter().filter(|record| record.role == Role::AttributeChange) {
             let changes = self.attributes_of(record);
             if !changes.is_empty() {
-                table.change(record.id, changes, room);
+                table.change(record.id, &changes, room);
             }
         }
     }
@@ -149,13 +163,24 @@ impl Nodes {
             tag: record.tag,
             is_known: true,
             is_gone: false,
-            attributes: (!attributes.is_empty()).then(|| attributes.into()),
+            attributes: (!attributes.is_empty()).then(|| attributes.as_ref().into()),
         }
     }
 
-    fn attributes_of(&self, record: &Record) -> &[u8] {
-        let range = record.attributes_start as usize..record.attributes_end as usize;
-        self.attributes.get(range).unwrap_or_default()
+    /// All attributes of a node, in the order in which they stand.
+    fn attributes_of(&self, record: &Record) -> Cow<'_, [u8]> {
+        let Some(last) = self.run(record.attributes) else { return Cow::Borrowed(&[]) };
+        let bytes = |run: &Run| self.attributes.get(run.start as usize..run.end as usize).unwrap_or_default();
+        if last.before == 0 {
+            return Cow::Borrowed(bytes(last));
+        }
+        let mut runs: Vec<&Run> = std::iter::successors(Some(last), |run| self.run(run.before)).collect();
+        runs.reverse();
+        Cow::Owned(runs.into_iter().flat_map(bytes).copied().collect())
+    }
+
+    fn run(&self, place: u32) -> Option<&Run> {
+        self.runs.get(place.checked_sub(1)? as usize)
     }
 
     /// The id of the node around a node; 0 if there is none.
