@@ -7,6 +7,7 @@ mod chains;
 mod comparisons;
 mod faults;
 mod generated;
+mod hostile;
 mod items;
 mod model;
 mod outline;

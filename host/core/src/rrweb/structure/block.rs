@@ -60,7 +60,8 @@ pub(in crate::rrweb) struct Blocked {
 }
 
 /// Blocks `nodes` in a chunk of which `gaps` and the events `removed` are left out already; `before` is
-/// what was known of the page before the chunk. `None` if an event cannot be read.
+/// what was known of the page before the chunk. `None` if an event cannot be read, or parents change too often
+/// to be followed.
 pub(in crate::rrweb) fn block(
     scan: &Scan,
     before: &Elements,
@@ -68,8 +69,8 @@ pub(in crate::rrweb) fn block(
     gaps: Gaps,
     removed: &BTreeSet<u32>,
 ) -> Option<Blocked> {
-    let mut blocking =
-        Blocking { topology: Topology::new(nodes, before, scan.page), gaps, events: BTreeSet::new() };
+    let topology = Topology::new(nodes, before, scan.page, scan.json.len());
+    let mut blocking = Blocking { topology, gaps, events: BTreeSet::new() };
     for (number, span) in (0u32..).zip(&scan.events) {
         let may_show = span.event_type.is_none_or(|kind| [FULL_SNAPSHOT, INCREMENTAL].contains(&kind.into()));
         if !may_show || removed.contains(&number) {
@@ -77,7 +78,8 @@ pub(in crate::rrweb) fn block(
         }
         blocking.event(number, Tape::read(&scan.json, span.start as usize)?.event());
     }
-    Some(Blocked { gaps: blocking.gaps.sealed(), events: blocking.events })
+    (!blocking.topology.is_exhausted())
+        .then(|| Blocked { gaps: blocking.gaps.sealed(), events: blocking.events })
 }
 
 struct Blocking<'a> {
@@ -149,7 +151,8 @@ impl Blocking<'_> {
         }
         // One may be added to another that comes after it.
         for item in data.all("adds").flat_map(Node::members) {
-            item.all("node").for_each(|node| self.topology.learn(node, item.id("parentId")));
+            let parent = item.id("parentId");
+            item.all("node").for_each(|node| self.topology.learn(node, parent));
         }
         for list in data.all("adds") {
             let topology = &mut self.topology;

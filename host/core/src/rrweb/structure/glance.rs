@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::gaps::Gaps;
 use super::items::move_list;
 use super::tape::{Node, Tape};
-use super::topology::Parents;
+use super::topology::{Around, Parents};
 use super::{FULL_SNAPSHOT, INCREMENTAL, MOVES};
 use crate::rrweb::elements::Elements;
 use crate::rrweb::scan::{EventSpan, Scan};
@@ -55,7 +55,7 @@ pub(in crate::rrweb) fn nodes(
     before: &Elements,
     now: &Elements,
 ) -> BTreeSet<u32> {
-    let mut reader = Reader { gaps, parents: Parents::new(before, scan.page), all: BTreeSet::new() };
+    let mut reader = Reader { gaps, parents: Parents::new(before, scan.page), around: Around::default() };
     for (number, span) in (0u32..).zip(&scan.events) {
         if removed.contains(&number) || !names_nodes(span) {
             continue;
@@ -64,7 +64,7 @@ pub(in crate::rrweb) fn nodes(
             reader.event(tape.event());
         }
     }
-    let mut all = reader.all;
+    let mut all = reader.around.into_all();
     all.retain(|node| !now.is_no_element(scan.page, *node));
     all
 }
@@ -76,7 +76,7 @@ fn names_nodes(span: &EventSpan) -> bool {
 struct Reader<'a> {
     gaps: &'a Gaps,
     parents: Parents<'a>,
-    all: BTreeSet<u32>,
+    around: Around,
 }
 
 impl Reader<'_> {
@@ -87,20 +87,22 @@ impl Reader<'_> {
         self.add(&named);
         if event.id("type") == FULL_SNAPSHOT {
             self.parents.clear();
+            self.around.clear_parents();
         }
+        let mut moved = Vec::new();
         for data in event.all("data") {
-            data.all("node").for_each(|node| self.parents.learn(node, 0));
+            data.all("node").for_each(|node| self.parents.learn(node, 0, |id| moved.push(id)));
             for item in data.all("adds").flat_map(Node::members) {
-                item.all("node").for_each(|node| self.parents.learn(node, item.id("parentId")));
+                let parent = item.id("parentId");
+                item.all("node").for_each(|node| self.parents.learn(node, parent, |id| moved.push(id)));
             }
         }
+        self.around.moved(&self.parents, &moved);
         self.add(&named);
     }
 
     fn add(&mut self, named: &BTreeSet<u32>) {
-        let mut all = BTreeSet::new();
-        named.iter().for_each(|node| self.parents.add_with_around(*node, &mut all));
-        self.all.append(&mut all);
+        named.iter().for_each(|node| self.around.add(&self.parents, *node));
     }
 
     fn data(&self, data: Node<'_, '_>, named: &mut BTreeSet<u32>) {
