@@ -60,3 +60,25 @@ fn an_addition_of_many_nodes_at_once() {
     assert_eq!(nodes(&b, 0), [5, 7]);
     apply(&mut b, vec![block(&[7])]).unwrap();
 }
+
+/// Gone through anew for each of them, the headers of one request would be 4e10 steps, and so would be lists
+/// of requests.
+#[test]
+fn all_headers_of_a_request_and_all_lists_of_requests() {
+    let rules = EditRules { extra_edits: 1 << 20, ..RULES };
+    let headers = vec![r#"["x","secret"]"#; 200_000].join(",");
+    let lists = r#","requests":[{"url":"secret"}]"#.repeat(200_000);
+    let events = format!(
+        r#"[{{"type":6,"timestamp":1,"data":{{"plugin":"rrweb/network@1","payload":{{"requests":[{{"requestHeaders":[{headers}]}}]{lists}}}}}}}]"#
+    );
+    let mut b = batch(&events);
+    let words = (0u32..).zip(rows(&b, 0, Kinds::ALL)).filter(|(_, row)| row.text == "secret");
+    let items = words.map(|(at, row)| if row.name == "url" { Item::Request(at) } else { Item::Header(at) });
+    let items: Vec<Item> = items.collect();
+    assert_eq!(items.len(), 400_000);
+    b.apply(0, Kinds::ALL, vec![drop_items(&items)], &rules).unwrap();
+    let left = self::events(&b, 0);
+    let empty = r#","requests":[]"#.repeat(200_000);
+    let start = r#"[{"type":6,"timestamp":1,"data":{"plugin":"rrweb/network@1","payload":{"requests":[{"requestHeaders":[]}]"#;
+    assert!(left == format!("{start}{empty}}}}}}}]"), "all of them left, and nothing else");
+}

@@ -96,22 +96,21 @@ fn tape(scan: &Scan, event: u32) -> Option<Tape<'_>> {
 }
 
 fn drop_network(event: Node<'_, '_>, fields: &[(u32, Part)], out: &mut Dropped) {
-    let requests: Vec<(Node<'_, '_>, Vec<Node<'_, '_>>)> = if event.id("type") == PLUGIN {
-        let data = event
-            .all("data")
-            .filter(|data| data.get("plugin").is_some_and(|name| name.text().starts_with(NETWORK)));
-        let lists = data.flat_map(|data| data.all("payload")).flat_map(|payload| payload.all("requests"));
-        lists.filter(|list| list.is_array()).map(|list| (list, list.members().collect())).collect()
+    let requests = request_lists(event);
+    let headers = if fields.iter().any(|(_, part)| *part == Part::Header) {
+        let requests = requests
+            .members
+            .iter()
+            .flat_map(|(_, request)| HEADERS.into_iter().flat_map(|name| request.all(name)));
+        Lists::of(requests)
     } else {
-        Vec::new()
+        Lists::default()
     };
     let mut gone: BTreeMap<u32, (Node<'_, '_>, BTreeSet<u32>)> = BTreeMap::new();
     for &(at, part) in fields {
-        let request = requests.iter().find_map(|(list, members)| Some((*list, member_at(members, at)?)));
-        let found = match (part, request) {
-            (_, None) => None,
-            (Part::Request, request) => request,
-            (Part::Header, Some((_, request))) => header_at(request, at),
+        let found = match part {
+            Part::Request => requests.at(at),
+            Part::Header => headers.at(at),
         };
         match found {
             Some((list, member)) => {
@@ -127,17 +126,37 @@ fn drop_network(event: Node<'_, '_>, fields: &[(u32, Part)], out: &mut Dropped) 
     }
 }
 
-/// The list of headers of a request that byte `at` is in, and the header.
-fn header_at<'t, 'a>(request: Node<'t, 'a>, at: u32) -> Option<(Node<'t, 'a>, Node<'t, 'a>)> {
-    let lists = HEADERS.into_iter().flat_map(|name| request.all(name));
-    lists.into_iter().find_map(|list| {
-        let members: Vec<_> = list.members().collect();
-        Some((list, member_at(&members, at)?))
-    })
+/// The requests of an event of the network plugin.
+fn request_lists<'t, 'a>(event: Node<'t, 'a>) -> Lists<'t, 'a> {
+    if event.id("type") != PLUGIN {
+        return Lists::default();
+    }
+    let is_network =
+        |data: &Node<'_, '_>| data.get("plugin").is_some_and(|name| name.text().starts_with(NETWORK));
+    let payloads = event.all("data").filter(is_network).flat_map(|data| data.all("payload"));
+    Lists::of(payloads.flat_map(|payload| payload.all("requests")).filter(|list| list.is_array()))
 }
 
-fn member_at<'t, 'a>(members: &[Node<'t, 'a>], at: u32) -> Option<Node<'t, 'a>> {
-    let after = members.partition_point(|member| member.span().start <= at);
-    let member = *members.get(after.checked_sub(1)?)?;
-    (at < member.span().end).then_some(member)
+/// The members of lists, none of which is inside of another: found once an event, however many are asked
+/// for.
+#[derive(Default)]
+struct Lists<'t, 'a> {
+    /// Each with its list, by where they begin.
+    members: Vec<(Node<'t, 'a>, Node<'t, 'a>)>,
+}
+
+impl<'t, 'a> Lists<'t, 'a> {
+    fn of(lists: impl Iterator<Item = Node<'t, 'a>>) -> Self {
+        let mut members: Vec<_> =
+            lists.flat_map(|list| list.members().map(move |member| (list, member))).collect();
+        members.sort_unstable_by_key(|(_, member)| member.start());
+        Self { members }
+    }
+
+    /// The list and the member that byte `at` is in, its key included.
+    fn at(&self, at: u32) -> Option<(Node<'t, 'a>, Node<'t, 'a>)> {
+        let after = self.members.partition_point(|(_, member)| member.span().start <= at);
+        let found = *self.members.get(after.checked_sub(1)?)?;
+        (at < found.1.span().end).then_some(found)
+    }
 }
