@@ -5,6 +5,7 @@ mod addresses;
 mod blocks;
 mod chains;
 mod comparisons;
+mod earlier;
 mod faults;
 mod generated;
 mod hostile;

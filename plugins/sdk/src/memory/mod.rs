@@ -109,7 +109,9 @@ impl MemoryChunk {
         self
     }
 
-    /// Makes an element known: its tag, parent and attributes.
+    /// Makes an element known: its tag, parent and attributes. A host tells of an element as it was in all of
+    /// the batch, so an attribute that changed is given once for each value, the latest last, and an element
+    /// that was moved to another parent is left out.
     #[must_use]
     pub fn element(mut self, node: u32, tag: &str, parent: u32, attributes: &[(&str, &str)]) -> Self {
         let attributes = attributes.iter().map(|&(name, value)| (name.into(), value.into())).collect();

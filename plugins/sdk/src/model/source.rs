@@ -34,7 +34,8 @@ pub struct FieldsView {
     pub names: Vec<String>,
 }
 
-/// An element as the recording knows it.
+/// An element as the recording knows it: not at one moment, but in all of the batch. One that was moved to
+/// another parent within the batch is not known until the batch is over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Element {
     /// Its node id.
@@ -43,14 +44,16 @@ pub struct Element {
     pub parent: u32,
     /// Lower case.
     pub tag: String,
-    /// `type name id class autocomplete contenteditable data-*`.
+    /// `type name id class autocomplete contenteditable data-*`. One that changed within the batch is there once
+    /// for each value, the latest last: a field may have been recorded under any of them.
     pub attributes: Vec<(String, String)>,
 }
 
 impl Element {
-    /// The value of an attribute, if it has it.
+    /// The latest value of an attribute, if it has it. To tell whether something must not be seen, go through
+    /// all of [`Element::attributes`].
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.attributes.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 

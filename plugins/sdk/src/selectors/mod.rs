@@ -166,15 +166,19 @@ impl Compound {
 
 impl Attribute {
     fn matches(&self, element: &Element) -> bool {
-        // Names of HTML's attributes have no case.
-        let named = element.attributes.iter().find(|(name, _)| name.eq_ignore_ascii_case(&self.name));
-        let Some((_, value)) = named else { return false };
+        // Names of HTML's attributes have no case. An attribute that changed within the batch stands there with
+        // each value: what matched at any time matches.
+        let mut named = element.attributes.iter().filter(|(name, _)| name.eq_ignore_ascii_case(&self.name));
+        named.any(|(_, value)| self.accepts(value))
+    }
+
+    fn accepts(&self, value: &str) -> bool {
         let lower;
         let value = if self.any_case {
             lower = value.to_ascii_lowercase();
             lower.as_str()
         } else {
-            value.as_str()
+            value
         };
         match &self.test {
             Test::Present => true,

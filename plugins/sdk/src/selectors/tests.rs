@@ -83,6 +83,28 @@ fn compounds_and_lists() {
 }
 
 #[test]
+fn what_an_element_said_earlier_in_the_batch_counts_too() {
+    let element = Element {
+        node: 5,
+        parent: 0,
+        tag: "form".into(),
+        attributes: [("class", "payment-form"), ("id", "f"), ("class", "payment-form--done")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+    };
+    assert_eq!(element.attribute("class"), Some("payment-form--done"), "the latest");
+    for (selector, matches) in [
+        (".payment-form", true),
+        (".payment-form--done", true),
+        ("[class=payment-form]#f", true),
+        (".payment", false),
+    ] {
+        let selectors = Selectors::parse(&[selector]).unwrap();
+        assert_eq!(selectors.0[0].subject.matches(&element), matches, "{selector}");
+    }
+}
+
+#[test]
 fn ancestors() {
     for (selectors, node, found) in [
         ("body .card", 4, Within::Matching(3)),

@@ -1,11 +1,14 @@
 //! Which element a node id means: fed by snapshots and mutations, kept between the batches of an open
 //! session, bounded. Node ids restart on every page load, so the table is by page.
 
+mod attributes;
+mod history;
 mod page;
 mod table;
 
+pub(super) use attributes::Attributes;
 pub(super) use page::Page;
-pub(super) use table::{Attributes, NodeFact, Table};
+pub(super) use table::{NodeFact, Table};
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -23,7 +26,8 @@ pub struct Element {
     pub parent: u32,
     /// Lower case.
     pub tag: String,
-    /// Those that selectors need: `type name id class autocomplete contenteditable data-*`.
+    /// Those that selectors need: `type name id class autocomplete contenteditable data-*`. One that changed
+    /// within the batch has a pair for each value, the latest last.
     pub attributes: Vec<(String, String)>,
 }
 
@@ -73,15 +77,16 @@ impl Elements {
         Self { pages: BTreeMap::new(), present: None, next: 0, tags, max_bytes: limits.max_bytes }
     }
 
-    /// What is known of `node` on `page`.
+    /// What is known of `node` on `page`, at any time since the batch began: one that was moved to another
+    /// parent since is not known until the batch is over, as it can be inside of one only.
     pub fn element(&self, page: u32, node: u32) -> Option<Element> {
         let table = self.pages.get(&page)?.nodes();
-        let known = table.get(node).filter(|known| known.tag != 0)?;
+        let known = table.get(node).filter(|known| known.tag != 0 && table.is_clear(node))?;
         Some(Element {
             node,
             parent: table.element_of(known.parent),
             tag: self.tags.text(u32::from(known.tag)).to_owned(),
-            attributes: known.attributes.as_deref().map(Attributes::read).unwrap_or_default(),
+            attributes: table.attributes(node),
         })
     }
 
@@ -96,11 +101,12 @@ impl Elements {
         self.pages.values().map(Page::bytes).sum()
     }
 
-    /// Forgets all pages but the one that was loaded last, and what left it: for when a batch is over.
+    /// Forgets all pages but the one that was loaded last, and what left it or was true of it earlier: for when
+    /// a batch is over.
     pub fn forget_old_pages(&mut self) {
         let present = self.present;
         self.pages.retain(|page, _| Some(*page) == present);
-        self.pages.values_mut().for_each(Page::forget_gone);
+        self.pages.values_mut().for_each(Page::settle);
     }
 
     /// The address last known of `page`.

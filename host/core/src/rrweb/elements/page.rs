@@ -47,8 +47,9 @@ impl Page {
         self.url = url;
     }
 
-    pub(super) fn forget_gone(&mut self) {
-        self.nodes.forget_gone();
+    /// The batch is over.
+    pub(super) fn settle(&mut self) {
+        self.nodes.settle();
     }
 
     pub(in crate::rrweb) fn nodes(&self) -> &Table {

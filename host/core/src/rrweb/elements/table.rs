@@ -6,6 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::attributes::latest;
+use super::history::{Histories, MAX_ELEMENT_BYTES, Told};
+
 const BLOCK: usize = 64;
 
 /// What is known of a node.
@@ -20,7 +23,7 @@ pub(in crate::rrweb) struct NodeFact {
     /// Whether it left the page: forgotten when the batch is over, and until then what chunks before
     /// that are asked about.
     pub(in crate::rrweb) is_gone: bool,
-    /// Encoded by [`Attributes`].
+    /// Encoded by [`super::Attributes`]: the first that were told in this batch, or before it.
     pub(in crate::rrweb) attributes: Option<Arc<[u8]>>,
 }
 
@@ -28,7 +31,12 @@ pub(in crate::rrweb) struct NodeFact {
 #[derive(Clone, Debug, Default)]
 pub(in crate::rrweb) struct Table {
     blocks: Arc<BTreeMap<u32, Arc<[NodeFact; BLOCK]>>>,
+    /// Of the nodes in the blocks.
     attribute_bytes: usize,
+    histories: Histories,
+    /// The highest node that was forgotten though the batch goes on, 0 for none: what is told of nodes up to it
+    /// may not be all that was.
+    forgotten: u32,
     /// Whether there was no room for some node.
     is_incomplete: bool,
 }
@@ -37,7 +45,7 @@ const BLOCK_BYTES: usize = BLOCK * size_of::<NodeFact>() + 32;
 
 impl Table {
     pub(in crate::rrweb) fn bytes(&self) -> usize {
-        self.blocks.len() * BLOCK_BYTES + self.attribute_bytes
+        self.blocks.len() * BLOCK_BYTES + self.attribute_bytes + self.histories.bytes()
     }
 
     /// Whether there may be nodes that are not in it though it was told of them.
@@ -48,6 +56,16 @@ impl Table {
     pub(in crate::rrweb) fn get(&self, node: u32) -> Option<&NodeFact> {
         let block = self.blocks.get(&(node / BLOCK as u32))?;
         block.get(node as usize % BLOCK).filter(|known| known.is_known)
+    }
+
+    /// Whether all is known that was true of a known element within the batch.
+    pub(super) fn is_clear(&self, node: u32) -> bool {
+        self.histories.is_clear(node)
+    }
+
+    /// The attributes of a node, and those that it had earlier in the batch.
+    pub(super) fn attributes(&self, node: u32) -> Vec<(String, String)> {
+        self.histories.read(node, self.get(node).and_then(|known| known.attributes.as_deref()))
     }
 
     /// `node` if it is a known element, else 0.
@@ -73,112 +91,117 @@ impl Table {
         }
     }
 
-    /// Forgets nodes that are gone.
+    /// Forgets nodes that are gone, within a batch.
     pub(in crate::rrweb) fn forget_gone(&mut self) {
-        let attribute_bytes = &mut self.attribute_bytes;
-        Arc::make_mut(&mut self.blocks).retain(|_, block| {
+        let Self { blocks, attribute_bytes, histories, forgotten, .. } = self;
+        Arc::make_mut(blocks).retain(|number, block| {
             if block.iter().any(|fact| fact.is_gone) {
-                for fact in Arc::make_mut(block).iter_mut().filter(|fact| fact.is_gone) {
-                    *attribute_bytes -= fact.attributes.as_ref().map_or(0, |bytes| bytes.len());
+                let places = (number * BLOCK as u32..).zip(Arc::make_mut(block));
+                for (node, fact) in places.filter(|(_, fact)| fact.is_gone) {
+                    *attribute_bytes -= length(fact);
                     *fact = NodeFact::default();
+                    histories.forget(node);
+                    *forgotten = node.max(*forgotten);
                 }
             }
             block.iter().any(|fact| fact.is_known)
         });
     }
 
+    /// The batch is over: forgets what is gone, and what else was true earlier.
+    pub(super) fn settle(&mut self) {
+        self.forget_gone();
+        self.forgotten = 0;
+        let Self { blocks, attribute_bytes, histories, .. } = self;
+        let blocks = Arc::make_mut(blocks);
+        histories.settle(|node, told| {
+            let block = blocks.get_mut(&(node / BLOCK as u32)).map(Arc::make_mut);
+            let Some(fact) = block.and_then(|block| block.get_mut(node as usize % BLOCK)) else { return };
+            *attribute_bytes -= length(fact);
+            fact.attributes = latest(fact.attributes.as_deref(), told);
+            *attribute_bytes += length(fact);
+        });
+    }
+
     /// Sets what is known of `nodes`, of which neighbours come together; `room` bytes may be added.
-    pub(in crate::rrweb) fn extend(&mut self, nodes: impl Iterator<Item = (u32, NodeFact)>, mut room: usize) {
+    pub(in crate::rrweb) fn extend(&mut self, nodes: impl Iterator<Item = (u32, NodeFact)>, room: usize) {
+        let limit = self.bytes().saturating_add(room);
         let mut nodes = nodes.peekable();
         while let Some(&(first, _)) = nodes.peek() {
             let number = first / BLOCK as u32;
-            if !self.blocks.contains_key(&number) {
-                if room < BLOCK_BYTES {
-                    self.is_incomplete = true;
-                    nodes.next();
-                    continue;
-                }
-                room -= BLOCK_BYTES;
+            let is_new = !self.blocks.contains_key(&number);
+            if is_new && limit.saturating_sub(self.bytes()) < BLOCK_BYTES {
+                self.is_incomplete = true;
+                nodes.next();
+                continue;
             }
+            let block_bytes = (self.blocks.len() + usize::from(is_new)) * BLOCK_BYTES;
             let block = Arc::make_mut(&mut self.blocks)
                 .entry(number)
                 .or_insert_with(|| Arc::new(std::array::from_fn(|_| NodeFact::default())));
             let block = Arc::make_mut(block);
             while let Some((node, fact)) = nodes.next_if(|(node, _)| node / BLOCK as u32 == number) {
                 let Some(place) = block.get_mut(node as usize % BLOCK) else { continue };
-                let bytes = fact.attributes.as_ref().map_or(0, |bytes| bytes.len());
-                let before = place.attributes.as_ref().map_or(0, |bytes| bytes.len());
-                self.attribute_bytes -= before;
-                room = room.saturating_add(before);
-                // Better nothing than what was true of another node.
-                self.is_incomplete |= bytes > room;
-                *place = if bytes <= room { fact } else { NodeFact::default() };
-                let kept = place.attributes.as_ref().map_or(0, |bytes| bytes.len());
-                self.attribute_bytes += kept;
-                room -= kept;
+                let bytes = block_bytes + self.attribute_bytes + self.histories.bytes();
+                self.attribute_bytes -= length(place);
+                let room = limit.saturating_sub(bytes);
+                if place.is_known && (place.tag != 0 || fact.tag != 0) {
+                    tell_again(node, place, fact, &mut self.histories, room);
+                } else {
+                    let is_forgotten = node <= self.forgotten && fact.tag != 0;
+                    tell(node, place, fact, &mut self.histories, room, is_forgotten);
+                }
+                self.attribute_bytes += length(place);
             }
         }
     }
 
-    /// Changes attributes of a known element: `changes` is encoded like the attributes themselves.
+    /// Changes attributes of a known element: `changes` is encoded like the attributes themselves. `room` bytes
+    /// may be added.
     pub(in crate::rrweb) fn change(&mut self, node: u32, changes: &[u8], room: usize) {
-        let Some(fact) = self.get(node) else { return };
-        let mut all = fact.attributes.as_deref().map(Attributes::iter_owned).unwrap_or_default();
-        for (name, value) in Attributes::iter(changes) {
-            all.retain(|(other, _)| other != name);
-            if let Some(value) = value {
-                all.push((name.to_vec(), value.to_vec()));
-            }
+        if self.get(node).is_none() {
+            return;
         }
-        let mut encoded = Vec::new();
-        for (name, value) in &all {
-            Attributes::push(&mut encoded, name, Some(value));
-        }
-        let attributes = (!encoded.is_empty()).then(|| encoded.into());
-        let fact = NodeFact { attributes, ..*fact };
-        self.extend(std::iter::once((node, fact)), room);
+        let block = Arc::make_mut(&mut self.blocks).get_mut(&(node / BLOCK as u32)).map(Arc::make_mut);
+        let Some(fact) = block.and_then(|block| block.get_mut(node as usize % BLOCK)) else { return };
+        self.attribute_bytes -= length(fact);
+        let told = Told { is_all: false, bytes: changes.into() };
+        self.histories.tell(node, &mut fact.attributes, told, room);
+        self.attribute_bytes += length(fact);
     }
 }
 
-/// Attributes as bytes: name and value in turn, each after its length; a value that is not there (the
-/// attribute was taken away) has the length `u32::MAX`.
-pub(in crate::rrweb) struct Attributes;
-
-impl Attributes {
-    pub(in crate::rrweb) fn push(to: &mut Vec<u8>, name: &[u8], value: Option<&[u8]>) {
-        to.extend_from_slice(&(name.len() as u32).to_le_bytes());
-        to.extend_from_slice(name);
-        to.extend_from_slice(&value.map_or(u32::MAX, |value| value.len() as u32).to_le_bytes());
-        to.extend_from_slice(value.unwrap_or_default());
+/// Sets what is known of a node of which nothing is; `is_forgotten` if something may have been.
+fn tell(
+    node: u32,
+    place: &mut NodeFact,
+    mut fact: NodeFact,
+    histories: &mut Histories,
+    room: usize,
+    is_forgotten: bool,
+) {
+    if length(&fact) > room.min(MAX_ELEMENT_BYTES) {
+        // Where it stands is known all the same.
+        fact.attributes = None;
+        histories.lose(node);
+    } else if is_forgotten {
+        histories.set_unclear(node);
     }
-
-    pub(super) fn read(bytes: &[u8]) -> Vec<(String, String)> {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self::iter(bytes).filter_map(|(name, value)| Some((text(name), text(value?)))).collect()
-    }
-
-    fn iter_owned(bytes: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        Self::iter(bytes).filter_map(|(name, value)| Some((name.to_vec(), value?.to_vec()))).collect()
-    }
-
-    fn iter(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        std::iter::from_fn(move || {
-            let name = take(&mut bytes)?.unwrap_or_default();
-            Some((name, take(&mut bytes)?))
-        })
-    }
+    *place = fact;
 }
 
-fn take<'a>(bytes: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
-    let (length, rest) = bytes.split_first_chunk::<4>()?;
-    let length = match u32::from_le_bytes(*length) {
-        u32::MAX => {
-            *bytes = rest;
-            return Some(None);
-        }
-        length => length as usize,
-    };
-    let (text, rest) = rest.split_at_checked(length)?;
-    *bytes = rest;
-    Some(Some(text))
+/// Sets what is known of a node that was known before, in this batch or ahead of it.
+fn tell_again(node: u32, place: &mut NodeFact, mut fact: NodeFact, histories: &mut Histories, room: usize) {
+    if (place.parent, place.tag) != (fact.parent, fact.tag) {
+        // It was inside of something else, and only one parent can be told.
+        histories.set_unclear(node);
+    }
+    let told = Told { is_all: true, bytes: fact.attributes.take().unwrap_or_default() };
+    let mut attributes = place.attributes.take();
+    histories.tell(node, &mut attributes, told, room);
+    *place = NodeFact { attributes, ..fact };
+}
+
+fn length(fact: &NodeFact) -> usize {
+    fact.attributes.as_ref().map_or(0, |bytes| bytes.len())
 }

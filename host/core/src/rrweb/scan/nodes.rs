@@ -133,6 +133,7 @@ impl Nodes {
             return;
         }
         let is_node = |record: &&Record| record.role == Role::Node && record.id != 0;
+        let nodes = || self.records.iter().filter(is_node).map(|record| (record.id, self.fact(record)));
         if is_snapshot
             && self.records.iter().any(|record| is_node(&record))
             && let Some((page, room)) = elements.page_mut(page)
@@ -140,18 +141,23 @@ impl Nodes {
             let table = page.nodes_mut();
             table.clear();
             if room < table.bytes() {
-                // What is there now matters more than what was.
+                // What is there now matters more than what was; what is still there first, so that what it said
+                // before is kept.
+                let again: Vec<(u32, NodeFact)> =
+                    nodes().filter(|(node, _)| table.get(*node).is_some()).collect();
+                table.extend(again.into_iter(), room);
                 table.forget_gone();
             }
         }
         let Some((page, room)) = elements.page_mut(page) else { return };
         let table = page.nodes_mut();
+        let limit = table.bytes().saturating_add(room);
         self.removed.iter().for_each(|node| table.remove(*node));
-        table.extend(self.records.iter().filter(is_node).map(|record| (record.id, self.fact(record))), room);
+        table.extend(nodes(), room);
         for record in self.records.iter().filter(|record| record.role == Role::AttributeChange) {
             let changes = self.attributes_of(record);
             if !changes.is_empty() {
-                table.change(record.id, &changes, room);
+                table.change(record.id, &changes, limit.saturating_sub(table.bytes()));
             }
         }
     }
