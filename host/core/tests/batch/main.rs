@@ -7,6 +7,7 @@ mod chains;
 mod comparisons;
 mod earlier;
 mod faults;
+mod frames;
 mod generated;
 mod hostile;
 mod items;

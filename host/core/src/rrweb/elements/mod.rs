@@ -82,12 +82,26 @@ impl Elements {
     pub fn element(&self, page: u32, node: u32) -> Option<Element> {
         let table = self.pages.get(&page)?.nodes();
         let known = table.get(node).filter(|known| known.tag != 0 && table.is_clear(node))?;
+        if self.is_cut_off(table, known) {
+            return None;
+        }
         Some(Element {
             node,
             parent: table.element_of(known.parent),
             tag: self.tags.text(u32::from(known.tag)).to_owned(),
             attributes: table.attributes(node),
         })
+    }
+
+    /// Whether an element seems to be the outermost of its page only because what is around it is not known: the
+    /// document of a frame in an unknown element, or an `html` of an unknown document. No one asks what is
+    /// around such an element, so it must not be taken for one that nothing is around.
+    fn is_cut_off(&self, table: &Table, known: &NodeFact) -> bool {
+        match table.get(known.parent) {
+            Some(parent) if parent.tag != 0 => false,
+            Some(document) => document.parent != 0 && table.element_of(document.parent) == 0,
+            None => known.parent != 0 && self.tags.text(u32::from(known.tag)) == "html",
+        }
     }
 
     /// Whether `node` is known, and is something else: a text, a document.
