@@ -82,3 +82,18 @@ fn all_headers_of_a_request_and_all_lists_of_requests() {
     let start = r#"[{"type":6,"timestamp":1,"data":{"plugin":"rrweb/network@1","payload":{"requests":[{"requestHeaders":[]}]"#;
     assert!(left == format!("{start}{empty}}}}}}}]"), "all of them left, and nothing else");
 }
+
+#[test]
+fn more_values_than_are_looked_at() {
+    let zeros = vec!["0"; 5 << 20].join(",");
+    let mutation = incremental(&format!(r#"{{"source":0,"x":[{zeros}],"texts":[{{"id":7,"value":"t"}}]}}"#));
+    let limits = ScanLimits { max_fields: 8 << 20, max_raw_chunk_bytes: 32 << 20, ..LIMITS };
+    let batch = |event: &str| {
+        let mut batch = Batch::new(Kinds::from_iter([Kind::Text]), elements());
+        batch.add(&head(0, 1), format!("[{event}]").into(), &limits).unwrap();
+        batch
+    };
+    assert_eq!(nodes(&batch(&mutation), 0), [7], "what nobody reads is skipped");
+    let asked = batch(&mutation.replace("\"x\"", "\"adds\""));
+    assert_eq!(asked.nodes(0), None, "some are not all");
+}

@@ -84,8 +84,8 @@ impl ChunkState {
         !self.removed.contains(&field.event) && !self.gaps.hides(field.raw_start)
     }
 
-    /// The positions of its moves that are left.
-    pub(super) fn moves(&self) -> Vec<[u32; 3]> {
+    /// The positions of its moves that are left; `None` if an event cannot be read.
+    pub(super) fn moves(&self) -> Option<Vec<[u32; 3]>> {
         moves(&self.scan, &self.gaps, &self.removed, self.head.key.timestamp_start_ms)
     }
 

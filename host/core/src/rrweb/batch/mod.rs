@@ -224,16 +224,16 @@ impl Batch {
     }
 
     /// Where mouse, touch and drag went, three little-endian u32 a position: event, position in its list,
-    /// milliseconds since the chunk's start.
+    /// milliseconds since the chunk's start. `None` also if an event holds more than is looked at.
     pub fn moves(&self, chunk: usize) -> Option<Vec<u8>> {
-        Some(self.chunks.get(chunk)?.moves().into_iter().flatten().flat_map(u32::to_le_bytes).collect())
+        Some(self.chunks.get(chunk)?.moves()?.into_iter().flatten().flat_map(u32::to_le_bytes).collect())
     }
 
     /// The elements that the chunk's events name, and all those around them at the time: one little-endian
-    /// u32 each, ascending.
+    /// u32 each, ascending. `None` also if an event holds more than is looked at: some of them are not all.
     pub fn nodes(&self, chunk: usize) -> Option<Vec<u8>> {
         let state = self.chunks.get(chunk)?;
-        let nodes = nodes(&state.scan, &state.gaps, &state.removed, &state.before, &self.elements);
+        let nodes = nodes(&state.scan, &state.gaps, &state.removed, &state.before, &self.elements)?;
         Some(nodes.into_iter().flat_map(u32::to_le_bytes).collect())
     }
 

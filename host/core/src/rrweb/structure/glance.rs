@@ -20,20 +20,21 @@ const LISTS: [(&str, &[&str]); 6] = [
     ("ranges", &["start", "end"]),
 ];
 
-/// The positions that are left of moves: event, position in its list, milliseconds since `start_ms`.
+/// The positions that are left of moves: event, position in its list, milliseconds since `start_ms`. `None` if
+/// an event cannot be read.
 pub(in crate::rrweb) fn moves(
     scan: &Scan,
     gaps: &Gaps,
     removed: &BTreeSet<u32>,
     start_ms: u64,
-) -> Vec<[u32; 3]> {
+) -> Option<Vec<[u32; 3]>> {
     let mut out = Vec::new();
     for (number, span) in (0u32..).zip(&scan.events) {
         let is_move = span.source.is_some_and(|source| MOVES.contains(&source.into()));
         if !is_move || removed.contains(&number) {
             continue;
         }
-        let Some(tape) = Tape::read(&scan.json, span.start as usize) else { continue };
+        let tape = Tape::read(&scan.json, span.start as usize)?;
         let event = tape.event();
         let Some(list) = move_list(event) else { continue };
         let at_ms = event.get("timestamp").and_then(Node::number).unwrap_or(0.0) - start_ms as f64;
@@ -43,30 +44,29 @@ pub(in crate::rrweb) fn moves(
             out.push([number, position, (at_ms + offset_ms) as u32]);
         }
     }
-    out
+    Some(out)
 }
 
 /// The elements that events name which are left, and all those around them at the time; a text or a
-/// document names those around it. What is not known is named as it stands.
+/// document names those around it. What is not known is named as it stands. `None` if an event cannot be
+/// read: who goes by them must not take some for all.
 pub(in crate::rrweb) fn nodes(
     scan: &Scan,
     gaps: &Gaps,
     removed: &BTreeSet<u32>,
     before: &Elements,
     now: &Elements,
-) -> BTreeSet<u32> {
+) -> Option<BTreeSet<u32>> {
     let mut reader = Reader { gaps, parents: Parents::new(before, scan.page), around: Around::default() };
     for (number, span) in (0u32..).zip(&scan.events) {
         if removed.contains(&number) || !names_nodes(span) {
             continue;
         }
-        if let Some(tape) = Tape::read(&scan.json, span.start as usize) {
-            reader.event(tape.event());
-        }
+        reader.event(Tape::read(&scan.json, span.start as usize)?.event());
     }
     let mut all = reader.around.into_all();
     all.retain(|node| !now.is_no_element(scan.page, *node));
-    all
+    Some(all)
 }
 
 fn names_nodes(span: &EventSpan) -> bool {

@@ -6,6 +6,27 @@ use std::ops::Range;
 use crate::rrweb::scan::decoded::decode;
 use crate::rrweb::scan::lex;
 
+/// Keys under which there is something to read; what stands in an object or array under any other key is
+/// skipped, and it is one value.
+const READ: [&[u8]; 13] = [
+    b"data",
+    b"node",
+    b"childNodes",
+    b"attributes",
+    b"adds",
+    b"removes",
+    b"texts",
+    b"positions",
+    b"ranges",
+    b"payload",
+    b"requests",
+    b"requestHeaders",
+    b"responseHeaders",
+];
+
+/// Values of one event: a page of half a million nodes has as many, and they take 96 MiB.
+const MAX_VALUES: usize = 4 << 20;
+
 /// The values of one event, an object or array before what is in it.
 #[derive(Debug)]
 pub(super) struct Tape<'a> {
@@ -24,7 +45,7 @@ struct Value {
 }
 
 impl<'a> Tape<'a> {
-    /// Reads the object at `at`; `None` if it is none.
+    /// Reads the object at `at`; `None` if it is none, or holds more values than are looked at.
     pub(super) fn read(json: &'a [u8], at: usize) -> Option<Self> {
         let mut reader = Reader { json, at, values: Vec::new(), open: Vec::new() };
         reader.read()?;
@@ -51,9 +72,12 @@ impl Reader<'_> {
             self.gap();
             let start = self.at;
             let is_object = *self.json.get(start)? == b'{';
-            let is_container = is_object || self.json.get(start) == Some(&b'[');
+            let is_container = (is_object || self.json.get(start) == Some(&b'[')) && self.is_read(key);
             self.at = if is_container { start + 1 } else { lex::value(self.json, start)? };
             let row = self.values.len();
+            if row >= MAX_VALUES {
+                return None;
+            }
             let after = row as u32 + 1;
             self.values.push(Value { key: key.take(), start: start as u32, end: self.at as u32, after });
             if is_container {
@@ -68,6 +92,13 @@ impl Reader<'_> {
                 key = Some(self.key()?);
             }
         }
+    }
+
+    /// Whether anybody looks into what stands under `key`; an array's element has none.
+    fn is_read(&self, key: Option<(u32, u32)>) -> bool {
+        let Some((start, end)) = key else { return true };
+        let key = unescaped(self.json.get(start as usize..end as usize).unwrap_or_default());
+        READ.contains(&&*key)
     }
 
     /// Goes on to the next value: past a comma, and past the ends of what ends here.
@@ -147,7 +178,7 @@ impl<'t, 'a> Node<'t, 'a> {
         self.raw().first() == Some(&b'[')
     }
 
-    /// What is in it, one level down.
+    /// What is in it, one level down; nothing where it is skipped.
     pub(super) fn members(self) -> impl Iterator<Item = Self> {
         let end = self.value().after as usize;
         let first = Some(Node { at: self.at + 1, ..self });
@@ -215,14 +246,14 @@ mod tests {
     /// The tape once more as a tree.
     fn tree(node: Node<'_, '_>) -> Json {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        if node.is_object() {
+        if node.members().next().is_none() && node.raw().first() != Some(&b'"') {
+            serde_json::from_slice(node.raw()).unwrap()
+        } else if node.is_object() {
             Json::Object(node.members().map(|member| (text(&member.key()), tree(member))).collect())
         } else if node.is_array() {
             Json::Array(node.members().map(tree).collect())
-        } else if node.raw().first() == Some(&b'"') {
-            Json::String(text(&node.text()))
         } else {
-            serde_json::from_slice(node.raw()).unwrap()
+            Json::String(text(&node.text()))
         }
     }
 
@@ -236,7 +267,7 @@ mod tests {
         leaf.prop_recursive(4, 32, 5, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..5).prop_map(Json::from),
-                prop::collection::vec(("[a-c\"\\\\]{0,2}", inner), 0..5)
+                prop::collection::vec(("[a-c\"\\\\]{0,2}|data|node|adds", inner), 0..5)
                     .prop_map(|members| Json::Object(members.into_iter().collect())),
             ]
         })
@@ -244,7 +275,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_tape_is_what_was_read(members in prop::collection::vec(("[a-d]", json()), 0..5), pretty in any::<bool>()) {
+        fn a_tape_is_what_was_read(members in prop::collection::vec(("[a-d]|data|node", json()), 0..5), pretty in any::<bool>()) {
             let event = Json::Object(members.into_iter().collect());
             let text = if pretty { serde_json::to_string_pretty(&event) } else { serde_json::to_string(&event) };
             let text = [" [1,", &text.unwrap(), "]"].concat();
@@ -262,7 +293,7 @@ mod tests {
 
     #[test]
     fn spans_have_their_keys_and_the_last_of_a_key_counts() {
-        let json = br#"{"id":1,"i\u0064":2, "x" : [ 3 , {} ]}"#;
+        let json = br#"{"id":1,"i\u0064":2, "\u0064ata" : [ 3 , {} ]}"#;
         let tape = Tape::read(json, 0).unwrap();
         let event = tape.event();
         assert_eq!((event.id("id"), event.all("id").count()), (2, 2));
@@ -270,8 +301,18 @@ mod tests {
             .members()
             .map(|member| &json[member.span().start as usize..member.span().end as usize])
             .collect();
-        assert_eq!(spans, [&br#""id":1"#[..], br#""i\u0064":2"#, br#""x" : [ 3 , {} ]"#]);
-        let inner: Vec<&[u8]> = event.get("x").unwrap().members().map(|member| member.raw()).collect();
+        assert_eq!(spans, [&br#""id":1"#[..], br#""i\u0064":2"#, br#""\u0064ata" : [ 3 , {} ]"#]);
+        let inner: Vec<&[u8]> = event.get("data").unwrap().members().map(|member| member.raw()).collect();
         assert_eq!(inner, [&b"3"[..], b"{}"]);
+    }
+    #[test]
+    fn what_nobody_reads_is_one_value_and_what_is_read_is_bounded() {
+        let numbers = vec!["0"; 5 << 20].join(",");
+        let skipped = format!(r#"{{"x":[{numbers}],"data":{{"y":{{"z":[1]}},"payload":[2]}}}}"#);
+        let tape = Tape::read(skipped.as_bytes(), 0).unwrap();
+        assert_eq!(tape.values.len(), 6);
+        assert_eq!(tape.event().members().next().unwrap().span().len(), numbers.len() + 6);
+        let read = format!(r#"{{"data":[{numbers}]}}"#);
+        assert!(Tape::read(read.as_bytes(), 0).is_none());
     }
 }
