@@ -87,3 +87,14 @@ fn what_is_left_out_with_its_element_is_gone_on_that_side() {
     apply(&mut again, vec![block()]).unwrap();
     assert_eq!(text(&blocked, &again), Sides { alike: 1, ..Sides::default() });
 }
+
+#[test]
+fn what_was_left_out_of_lists_has_its_weight() {
+    let positions = vec![r#"{"x":1,"y":1,"id":3,"timeOffset":0}"#; 1_000].join(",");
+    let events = format!(r#"[{{"type":3,"timestamp":1,"data":{{"source":1,"positions":[{positions}]}}}}]"#);
+    let mut b = batch(&events);
+    let before = b.traces()[0].bytes();
+    apply(&mut b, vec![drop_items(&[Item::Position(0, 7)])]).unwrap();
+    let after = b.traces()[0].bytes();
+    assert!(after - before >= 1_000 * 8, "the places of its members are kept: {before} {after}");
+}

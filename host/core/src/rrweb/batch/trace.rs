@@ -121,6 +121,7 @@ impl ChunkTrace {
         size_of::<Self>()
             + self.fields.len() * size_of::<ChangedField>()
             + self.removed.len() * size_of::<u32>()
+            + self.gaps.bytes()
     }
 
     /// Whether it left the field out, with its event or with what is around it.

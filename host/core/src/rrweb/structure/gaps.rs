@@ -28,6 +28,17 @@ impl Gaps {
         self.lists.is_empty()
     }
 
+    /// About how many bytes it takes.
+    pub(in crate::rrweb) fn bytes(&self) -> usize {
+        // A place in a tree takes about twice what it holds.
+        let list = |list: &List| {
+            2 * (size_of::<u32>() + size_of::<List>())
+                + list.members.len() * size_of::<Range<u32>>()
+                + list.gone.len() * 2 * size_of::<usize>()
+        };
+        self.lists.values().map(list).sum::<usize>() + self.hidden.len() * size_of::<Range<u32>>()
+    }
+
     /// Whether what begins at byte `at` of the events is left out.
     pub(in crate::rrweb) fn hides(&self, at: u32) -> bool {
         let after = self.hidden.partition_point(|range| range.start <= at);
