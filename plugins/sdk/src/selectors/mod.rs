@@ -194,9 +194,10 @@ impl Attribute {
     }
 }
 
-/// Whether nothing that could match is around an element: the document's own.
+/// Whether nothing that could match is around an element: the document's own. A page may put an `html` into any
+/// other element.
 fn is_root(element: &Element) -> bool {
-    element.tag == "html"
+    element.tag == "html" && element.parent == 0
 }
 
 #[cfg(test)]

@@ -10,12 +10,13 @@ use crate::{Batch, ErrorCode, Kind, Manifest, Plugin};
 /// parent nobody knows.
 fn page() -> MemoryChunk {
     MemoryChunk::new()
-        .element(1, "html", 9, &[])
+        .element(1, "html", 0, &[])
         .element(2, "body", 1, &[])
         .element(3, "div", 2, &[("id", "app"), ("class", "card  wide"), ("data-user", "Ann B")])
         .element(4, "input", 3, &[("type", "TEXT"), ("name", "card"), ("class", "de-CH")])
         .element(5, "b", 77, &[("class", "lost")])
         .element(6, "i", 5, &[])
+        .element(7, "html", 3, &[])
 }
 
 /// Asks where a node stands.
@@ -114,6 +115,8 @@ fn ancestors() {
         ("div div input", 4, Within::None),
         ("body div", 2, Within::None),
         ("b > i", 6, Within::Matching(6)),
+        (".card", 7, Within::Matching(3)),
+        (".card html", 7, Within::Matching(7)),
         (".lost", 6, Within::Matching(5)),
         (".none", 6, Within::Unknown),
         ("form i", 6, Within::Unknown),
