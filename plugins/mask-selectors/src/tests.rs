@@ -42,6 +42,19 @@ fn marked_elements_and_what_is_in_them() {
 }
 
 #[test]
+fn many_blocked_elements_with_many_fields() {
+    let mut chunk = page();
+    let nodes = 10..2_010;
+    for node in nodes.clone() {
+        chunk = chunk.element(node, "i", 2, &[("class", "rr-block")]);
+        for text in ["a", "b"] {
+            chunk = chunk.field(Kind::Text, node, "", text);
+        }
+    }
+    assert_eq!(outcome("{}", chunk).blocked_nodes, nodes.collect::<Vec<_>>(), "each once, in order");
+}
+
+#[test]
 fn marks_can_be_off_and_own_selectors_added() {
     let chunk = || {
         page().field(Kind::Text, 4, "", "inside").field(Kind::Text, 7, "", "outside").field(

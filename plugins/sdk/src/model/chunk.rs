@@ -1,6 +1,7 @@
 //! One chunk as a plugin sees it, whether the host is behind a component boundary or not.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::edit::{Changes, Edit, Item, Replacement, Verdict, normalised};
@@ -25,7 +26,7 @@ pub struct Chunk<'a> {
     nodes: OnceCell<Vec<u32>>,
     edits: RefCell<Vec<Edit>>,
     removed: RefCell<Vec<u32>>,
-    blocked: RefCell<Vec<u32>>,
+    blocked: RefCell<BTreeSet<u32>>,
     items: RefCell<Vec<Item>>,
     dropped: Cell<Option<u32>>,
     replaced: RefCell<Option<Vec<u8>>>,
@@ -203,7 +204,7 @@ impl<'a> Chunk<'a> {
     pub fn block_node(&self, node: u32) -> bool {
         let is_known = self.blocked.borrow().contains(&node) || self.element(node).is_some();
         if is_known {
-            self.blocked.borrow_mut().push(node);
+            self.blocked.borrow_mut().insert(node);
         }
         is_known
     }
@@ -281,7 +282,7 @@ impl<'a> Chunk<'a> {
         let changes = Changes {
             edits: normalised(self.edits.into_inner()),
             remove_events: each_once(self.removed.into_inner()),
-            block_nodes: each_once(self.blocked.into_inner()),
+            block_nodes: self.blocked.into_inner().into_iter().collect(),
             drop_items: each_once(self.items.into_inner()),
         };
         if changes == Changes::default() { Verdict::Keep } else { Verdict::Change(changes) }
