@@ -7,8 +7,8 @@ use crate::config::Config;
 /// Parents of a text that are looked at for `contenteditable`.
 const MAX_PARENTS: usize = 32;
 
-/// What is done with a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is done with a field, from the least to the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Treatment {
     /// Nothing.
     Keep,
@@ -36,24 +36,33 @@ impl Rules {
         }
     }
 
-    /// For an input's field.
+    /// For an input's field. One that had several types was typed into as any of them: a password is shown
+    /// by making it a text.
     pub(crate) fn input(&self, field: Field<'_>) -> Treatment {
         let Some(element) = field.element() else { return Treatment::Mask };
-        let kind = match element.tag.as_str() {
-            "input" => element.attribute("type").unwrap_or("text").to_ascii_lowercase(),
-            "textarea" | "select" => element.tag.clone(),
+        match element.tag.as_str() {
+            "input" => {
+                let types =
+                    element.values("type").map(|kind| self.typed(&element, &kind.to_ascii_lowercase()));
+                types.max().unwrap_or_else(|| self.typed(&element, "text"))
+            }
+            kind @ ("textarea" | "select") => self.typed(&element, kind),
             // The values that stand in the page for all.
-            "option" | "li" | "progress" | "meter" | "data" | "param" | "button" => return Treatment::Keep,
-            _ => return Treatment::Mask,
-        };
-        let is_masked = match kind.as_str() {
-            "submit" | "button" | "reset" | "image" => return Treatment::Keep,
+            "option" | "li" | "progress" | "meter" | "data" | "param" | "button" => Treatment::Keep,
+            _ => Treatment::Mask,
+        }
+    }
+
+    fn typed(&self, element: &Element, kind: &str) -> Treatment {
+        let is_meant = || self.types.iter().any(|meant| meant == kind) || self.is_sensitive(element);
+        let is_masked = match kind {
+            "submit" | "button" | "reset" | "image" => false,
             "password" | "hidden" => true,
             // What they are worth is written in the page; which is chosen is not text.
-            "checkbox" | "radio" => self.types.contains(&kind) || self.is_sensitive(&element),
-            _ => self.all || self.types.contains(&kind) || self.is_sensitive(&element),
+            "checkbox" | "radio" => is_meant(),
+            _ => self.all || is_meant(),
         };
-        match kind.as_str() {
+        match kind {
             _ if !is_masked => Treatment::Keep,
             "select" | "checkbox" | "radio" | "range" | "color" => Treatment::MaskChoice,
             _ => Treatment::Mask,
@@ -70,10 +79,13 @@ impl Rules {
         }
         while node != 0 && parents < MAX_PARENTS {
             let Some(element) = field.chunk().element(node) else { return in_doubt };
-            match element.attribute("contenteditable") {
-                Some(value) if value.eq_ignore_ascii_case("false") => return Treatment::Keep,
-                Some(_) if self.all || self.is_sensitive(&element) => return Treatment::Mask,
-                Some(_) | None => {}
+            let is_off = |value: &str| value.eq_ignore_ascii_case("false");
+            if element.values("contenteditable").any(|value| !is_off(value)) {
+                if self.all || self.is_sensitive(&element) {
+                    return Treatment::Mask;
+                }
+            } else if element.values("contenteditable").any(is_off) {
+                return Treatment::Keep;
             }
             if element.tag == "html" {
                 return Treatment::Keep;

@@ -49,6 +49,20 @@ fn without_all_by_type_and_by_name() {
 }
 
 #[test]
+fn one_that_was_of_several_types_is_masked_as_any_of_them() {
+    let config = "{\"maskAllInputs\": false}";
+    assert!(one_input(config, "input", &[("type", "password"), ("type", "text")]));
+    assert!(one_input(config, "input", &[("type", "submit"), ("type", "email"), ("type", "button")]));
+    assert!(!one_input(config, "input", &[("type", "text"), ("type", "search"), ("name", "city")]));
+    let editable = |values: [&str; 2]| {
+        let attributes = values.map(|value| ("contenteditable", value));
+        let chunk = MemoryChunk::new().element(7, "div", 0, &attributes).field(Kind::Text, 7, "", "value");
+        texts("{}", chunk) == ["*****"]
+    };
+    assert!(editable(["true", "false"]) && editable(["false", ""]) && !editable(["false", "False"]));
+}
+
+#[test]
 fn a_typeahead_repeats_the_value() {
     let mut chunk = MemoryChunk::new().element(7, "input", 0, &[]);
     for end in 1..=8 {

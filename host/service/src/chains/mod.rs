@@ -227,13 +227,6 @@ impl Chains {
         }
     }
 
-    /// How many would keep a chain that is not in the config any more, if these were the tenants.
-    pub fn departed_with(&self, tenants: &Tenants) -> usize {
-        let set = self.set();
-        let had = set.listed.iter().chain(&set.departed).filter(|(_, chain)| !chain.stages.is_empty());
-        had.filter(|(project, _)| !tenants.listed.contains_key(*project)).count()
-    }
-
     /// The project's chain, or the one that it had when it left the list, or that of the defaults.
     pub fn of(&self, project: &ProjectId) -> Arc<Chain> {
         Arc::clone(self.set().of(project))

@@ -51,9 +51,14 @@ pub struct Element {
 
 impl Element {
     /// The latest value of an attribute, if it has it. To tell whether something must not be seen, go through
-    /// all of [`Element::attributes`].
+    /// all of [`Element::values`].
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.values(name).next_back()
+    }
+
+    /// Each value that an attribute had within the batch, the latest last.
+    pub fn values(&self, name: &str) -> impl DoubleEndedIterator<Item = &str> {
+        self.attributes.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
