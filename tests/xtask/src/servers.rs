@@ -12,17 +12,11 @@ const PACKAGES: [&str; 6] =
 /// What needs servers, and the units beside it; the rest is `cargo xtask test`.
 const TARGETS: [&str; 6] = ["--lib", "--bins", "--test", "contract", "--test", "servers"];
 
-/// Tests at a time. They wait for servers, and for time to pass, far more than they compute.
-const THREADS: &str = "4";
-
 /// Builds the binary with its servers, starts what is not running, and runs the suites. The servers go on.
 pub(crate) fn test(rest: &[String]) -> Result<(), String> {
     build()?;
     let exports = services::up_all()?;
-    let mut env: Vec<(&str, &str)> = exports.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    if std::env::var_os("RUST_TEST_THREADS").is_none() {
-        env.push(("RUST_TEST_THREADS", THREADS));
-    }
+    let env: Vec<(&str, &str)> = exports.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
     let features = features();
     let args = [&["test"], &PACKAGES[..], &["--features", &features], &TARGETS, &rest];
