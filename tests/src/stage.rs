@@ -147,9 +147,11 @@ impl Stage {
         service
     }
 
-    /// Produces records, each acknowledged when this returns.
+    /// Produces records, each once, and acknowledged when this returns.
     pub fn produce(&self, records: impl IntoIterator<Item = Sent>) {
         let producer: BaseProducer = client(&self.servers[0])
+            // What is sent again on a busy machine is not to be there twice.
+            .set("enable.idempotence", "true")
             .set("linger.ms", "20")
             .set("compression.type", self.producer_compression)
             .set("message.max.bytes", "80000000")
@@ -197,10 +199,21 @@ impl Stage {
 
     /// Waits until so many records are committed, over all partitions.
     pub fn wait_committed(&self, count: u64, patience: Duration, watched: &[&Service]) {
+        self.wait(count, false, patience, watched);
+    }
+
+    /// Waits until every record is committed, and there are so many at least.
+    pub fn wait_all_committed(&self, count: u64, patience: Duration, watched: &[&Service]) {
+        self.wait(count, true, patience, watched);
+    }
+
+    fn wait(&self, count: u64, all: bool, patience: Duration, watched: &[&Service]) {
         let deadline = Instant::now() + patience;
         loop {
-            let committed: u64 = self.offsets().values().map(|(committed, _)| committed.unsigned_abs()).sum();
-            if committed >= count {
+            let offsets = self.offsets();
+            let committed: u64 = offsets.values().map(|(committed, _)| committed.unsigned_abs()).sum();
+            let is_all = offsets.values().all(|(committed, end)| committed == end);
+            if committed >= count && (is_all || !all) {
                 return;
             }
             let logs = || watched.iter().map(|service| service.log()).collect::<Vec<_>>().join("\n---\n");
