@@ -119,7 +119,7 @@ fn plays_the_same(chain: &[(String, String)]) {
 }
 
 /// Blocks the elements that `compare.mjs` is told of; each chunk is a batch of its own, as if each had
-/// waited long for the next.
+/// waited long for the next. The index starts again on a new page, as do the ids.
 fn blocked(chunks: &str) -> String {
     let mut elements = Elements::new(ElementLimits { max_bytes: 64 << 20 });
     let limits =
@@ -132,9 +132,12 @@ fn blocked(chunks: &str) -> String {
         drop_reasons: 0,
     };
     let mut left = String::new();
-    for (index, json) in (0..).zip(chunks.lines()) {
+    let mut index = 0;
+    for (time, json) in (1..).zip(chunks.lines()) {
+        let events: Vec<Value> = serde_json::from_str(json).unwrap();
+        index = if events.iter().any(|event| event["type"] == META) { 0 } else { index + 1 };
         let mut batch = Batch::new(Kinds::default(), elements);
-        batch.add(&head(index), json.into(), &limits).unwrap();
+        batch.add(&head(index, time), json.into(), &limits).unwrap();
         let named = batch.nodes(0).unwrap();
         let named = named.as_chunks().0.iter().map(|node| u32::from_le_bytes(*node));
         let wanted = named.filter(|node| *node > FROM && node.is_multiple_of(EVERY));
@@ -143,6 +146,7 @@ fn blocked(chunks: &str) -> String {
         batch.apply(0, Kinds::default(), vec![change], &rules).unwrap();
         let (finished, known) = batch.finish();
         elements = known;
+        elements.forget_old_pages();
         match &finished[0] {
             Finished::Unchanged => left.push_str(json),
             Finished::Changed { json, .. } => left.push_str(std::str::from_utf8(json).unwrap()),
@@ -158,8 +162,10 @@ fn blocked(chunks: &str) -> String {
 const FROM: u32 = 8;
 const EVERY: u32 = 11;
 
-fn head(index: u32) -> ChunkHead {
-    let time = u64::from(index) + 1;
+/// The type of the event with which a page begins.
+const META: u64 = 4;
+
+fn head(index: u32, time: u64) -> ChunkHead {
     ChunkHead {
         session: SessionKey {
             project_id: ProjectId::new("shop").unwrap(),
