@@ -194,7 +194,7 @@ impl Stage {
 
     /// Whether everything that was produced is committed.
     pub fn is_committed(&self) -> bool {
-        self.offsets().values().all(|(committed, end)| committed == end)
+        is_all(&self.offsets())
     }
 
     /// Waits until so many records are committed, over all partitions.
@@ -212,8 +212,7 @@ impl Stage {
         loop {
             let offsets = self.offsets();
             let committed: u64 = offsets.values().map(|(committed, _)| committed.unsigned_abs()).sum();
-            let is_all = offsets.values().all(|(committed, end)| committed == end);
-            if committed >= count && (is_all || !all) {
+            if committed >= count && (!all || is_all(&offsets)) {
                 return;
             }
             let logs = || watched.iter().map(|service| service.log()).collect::<Vec<_>>().join("\n---\n");
@@ -262,6 +261,11 @@ impl Drop for Stage {
             self.sql(&format!("DROP DATABASE {}", self.name));
         }
     }
+}
+
+/// Whether what is committed reaches to the end of each partition.
+fn is_all(offsets: &BTreeMap<i32, (i64, i64)>) -> bool {
+    offsets.values().all(|(committed, end)| committed == end)
 }
 
 fn client(brokers: &str) -> ClientConfig {
