@@ -333,3 +333,6 @@ fn printable(message: &str) -> String {
     let message = &message[..message.floor_char_boundary(MAX_MESSAGE_BYTES)];
     message.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
+
+#[cfg(test)]
+mod tests;
