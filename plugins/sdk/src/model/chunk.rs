@@ -58,13 +58,13 @@ impl<'a> Chunk<'a> {
 
     /// Whether rows are whole, in order, inside the text and on character boundaries.
     fn is_sound(&self) -> bool {
-        let mut end = 0;
+        let mut last = 0;
         self.index.len().is_multiple_of(ROW_BYTES)
-            && (0..self.len()).all(|row| {
-                let range = self.range(row);
-                let sound = end <= range.start && self.text.get(range.clone()).is_some();
-                end = range.end;
-                sound
+            && self.rows().iter().all(|row| {
+                let Range { start, end } = range_of(row);
+                let is_ordered = last <= start && start <= end;
+                last = end;
+                is_ordered && self.text.is_char_boundary(start) && self.text.is_char_boundary(end)
             })
     }
 
@@ -214,6 +214,7 @@ impl<'a> Chunk<'a> {
         self.replaced.replace(Some(events));
     }
 
+    #[inline]
     pub(super) fn edit(&self, row: usize, range: Range<usize>, replacement: Replacement) {
         let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let (start, end) = (offset(range.start), offset(range.end));
@@ -227,7 +228,7 @@ impl<'a> Chunk<'a> {
     /// One of the eight numbers of a row; 0 outside the index.
     #[inline]
     pub(super) fn column(&self, row: usize, column: usize) -> u32 {
-        u32_at(&self.index, row * ROW_BYTES + column * 4)
+        self.rows().get(row).map_or(0, |row| u32_at(row, column * 4))
     }
 
     /// The rows of the index as they are, for those who look at each.
@@ -239,7 +240,7 @@ impl<'a> Chunk<'a> {
     /// Where a field's text is in [`Chunk::text`].
     #[inline]
     pub(crate) fn range(&self, row: usize) -> Range<usize> {
-        self.column(row, 6) as usize..self.column(row, 7) as usize
+        self.rows().get(row).map_or(0..0, range_of)
     }
 
     /// The row of the field that holds this offset of [`Chunk::text`].
@@ -293,6 +294,12 @@ fn each_once<T: Ord>(mut all: Vec<T>) -> Vec<T> {
     all.sort_unstable();
     all.dedup();
     all
+}
+
+/// The last two numbers of a row.
+#[inline]
+fn range_of(row: &[u8; ROW_BYTES]) -> Range<usize> {
+    u32_at(row, 24) as usize..u32_at(row, 28) as usize
 }
 
 /// A little-endian u32; 0 outside the bytes.

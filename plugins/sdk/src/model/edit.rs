@@ -119,12 +119,13 @@ pub(super) fn normalised(mut edits: Vec<Edit>) -> Vec<Edit> {
 /// Whether nothing need be done about two edits that follow one another.
 fn comes_before(first: &Edit, second: &Edit) -> bool {
     let is_blank = |edit: &Edit| edit.replacement == Replacement::Blank;
-    let same_field = first.field == second.field
-        && (first.start, first.end) <= (second.start, second.end)
+    if first.field != second.field {
+        return first.field < second.field;
+    }
+    (first.start, first.end) <= (second.start, second.end)
         && !touches(first, second)
         && !is_blank(first)
-        && !is_blank(second);
-    first.field < second.field || same_field
+        && !is_blank(second)
 }
 
 /// Whether two edits claim a byte, or the same place.

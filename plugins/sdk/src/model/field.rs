@@ -79,11 +79,13 @@ impl<'a> Field<'a> {
     }
 
     /// Masks a byte range with `*`, widened to whole characters.
+    #[inline]
     pub fn mask(self, range: Range<usize>) {
         self.mask_with(range, MaskChar::default());
     }
 
     /// Masks a byte range, widened to whole characters. Does nothing where there is none.
+    #[inline]
     pub fn mask_with(self, range: Range<usize>, mask: MaskChar) {
         let range = snapped(self.text(), range);
         if !range.is_empty() {
@@ -92,16 +94,19 @@ impl<'a> Field<'a> {
     }
 
     /// Masks all of it with `*`; a picture is cleared.
+    #[inline]
     pub fn mask_all(self) {
         self.mask_all_with(MaskChar::default());
     }
 
     /// Masks all of it; a picture is cleared.
+    #[inline]
     pub fn mask_all_with(self, mask: MaskChar) {
+        let bytes = self.chunk.range(self.row).len();
         if self.kind() == Kind::Pixels {
             self.clear();
-        } else {
-            self.mask_with(0..self.text().len(), mask);
+        } else if bytes > 0 {
+            self.chunk.edit(self.row, 0..bytes, Replacement::Mask(mask.get()));
         }
     }
 
