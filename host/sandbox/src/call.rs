@@ -144,7 +144,7 @@ pub(crate) fn show(
 
 fn set_deadline(store: &mut Store<State>, time: Duration) {
     let (started, started_cpu) = (Instant::now(), thread_cpu());
-    let mut deadline = Deadline { time, at: time, extended: false };
+    let mut deadline = Deadline { time, at: time };
     store.set_epoch_deadline(ticks(time));
     store.epoch_deadline_callback(move |_| {
         let left = deadline.left(started.elapsed(), || thread_cpu().saturating_sub(started_cpu));
@@ -152,26 +152,28 @@ fn set_deadline(store: &mut Store<State>, time: Duration) {
     });
 }
 
+/// So many times its time a guest may take on the wall clock, if the machine keeps it waiting.
+const LONGEST_WAIT: u32 = 4;
+
 /// When a guest must have ended, on the wall clock since it started.
 struct Deadline {
     time: Duration,
     at: Duration,
-    extended: bool,
 }
 
 impl Deadline {
-    /// Time that is left. A guest that the machine kept waiting is extended once: under half of its time
-    /// was its own.
+    /// Time that is left. What a guest could not use, since the machine kept it waiting, it is given
+    /// again, unless that is a small part: a batch is no failure of its plugin's when others are busy.
     fn left(&mut self, elapsed: Duration, cpu: impl FnOnce() -> Duration) -> Option<Duration> {
-        if elapsed < self.at {
-            return Some(self.at - elapsed);
+        if elapsed >= self.at {
+            let unused = self.time.saturating_sub(cpu());
+            let last = self.time.saturating_mul(LONGEST_WAIT);
+            if unused < self.time / 4 || elapsed >= last {
+                return None;
+            }
+            self.at = elapsed.saturating_add(unused).min(last);
         }
-        if self.extended || cpu() >= self.time / 2 {
-            return None;
-        }
-        self.extended = true;
-        self.at = elapsed.saturating_add(self.time);
-        Some(self.time)
+        Some(self.at - elapsed)
     }
 }
 
@@ -222,13 +224,25 @@ mod tests {
     }
 
     #[test]
-    fn only_a_guest_that_waited_is_extended_and_only_once() {
-        let deadline = || Deadline { time: ms(50), at: ms(50), extended: false };
-        assert_eq!(deadline().left(ms(30), || ms(30)), Some(ms(20)));
-        assert_eq!(deadline().left(ms(51), || ms(25)), None);
+    fn a_guest_that_waited_gets_the_time_that_it_could_not_use() {
+        let deadline = || Deadline { time: ms(40), at: ms(40) };
+        assert_eq!(deadline().left(ms(30), || ms(30)), Some(ms(10)));
+        assert_eq!(deadline().left(ms(41), || ms(31)), None);
         let mut kept_waiting = deadline();
-        assert_eq!(kept_waiting.left(ms(60), || ms(24)), Some(ms(50)));
-        assert_eq!(kept_waiting.left(ms(100), || ms(24)), Some(ms(10)));
-        assert_eq!(kept_waiting.left(ms(110), || ms(24)), None);
+        assert_eq!(kept_waiting.left(ms(42), || ms(2)), Some(ms(38)));
+        assert_eq!(kept_waiting.left(ms(70), || ms(2)), Some(ms(10)));
+        assert_eq!(kept_waiting.left(ms(80), || ms(20)), Some(ms(20)));
+        assert_eq!(kept_waiting.left(ms(100), || ms(35)), None);
+    }
+
+    #[test]
+    fn no_guest_waits_for_ever() {
+        let mut deadline = Deadline { time: ms(40), at: ms(40) };
+        let mut now = 0;
+        while let Some(left) = deadline.left(ms(now), || ms(0)) {
+            assert!(left > ms(0));
+            now += u64::try_from(left.as_millis()).unwrap();
+        }
+        assert_eq!(now, 160);
     }
 }

@@ -33,7 +33,8 @@ impl Class {
 /// The bounds of one plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Wall clock of a call of `process`, whatever the batch's size.
+    /// Time of a call of `process`, whatever the batch's size: on the wall clock, but for what a busy
+    /// machine keeps from it, and at most four times as long.
     pub time_per_batch: Duration,
     /// More of it for each MiB of the batch's text.
     pub time_per_mib: Duration,
