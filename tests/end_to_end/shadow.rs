@@ -129,6 +129,7 @@ fn a_shadow_is_looked_at_promoted_and_taken_back() {
     assert!(fields(&shadow, "shadow_only") > 50 && fields(&shadow, "active_only") == 0, "{shadow}");
     let bytes = |side: &str| shadow[side]["redacted_bytes"].as_u64().unwrap();
     assert!(bytes("shadow") > bytes("active"), "{shadow}");
+    assert_eq!(shadow["redacted_less"], 0, "{shadow}");
     // Nothing of it was stored, and its metrics are its own.
     assert!(stores_addresses(&service, 1));
     assert_eq!(service.metric("replay_plugin_calls_total", "mask-inputs"), 0.0);
@@ -191,7 +192,11 @@ fn a_shadow_that_leaves_more_must_be_meant() {
     feed(&service, &records, records.len() as u64);
     let shadow = compared(&service);
     assert!(fields(&shadow, "active_only") > 50, "{shadow}");
-    refused(&service, &["plugin", "promote", "shop"], &["left fields as they are", "--yes"]);
+    let less = shadow["redacted_less"].as_u64().unwrap();
+    assert!(less > 0, "{shadow}");
+    let words = format!("redacted less than the chain in {less} chunks");
+    refused(&service, &["plugin", "promote", "shop"], &["left fields as they are", &words, "--yes"]);
+    assert!(service.ok(&["plugin", "status"]).contains(&format!("{less} of them with less redacted")));
     // Somebody else's change that no service has accepted is not promoted with it.
     let mine = file(&service);
     std::fs::write(service.dir.join("replay.yaml"), mine.replacen("share: 100\n      plugins:\n", "share: 100\n      plugins:\n        - { name: block-url, sha256: 0000000000000000000000000000000000000000000000000000000000000000 }\n", 1)).unwrap();

@@ -95,6 +95,9 @@ pub struct ShadowReport {
     pub fields: BTreeMap<String, SidesReport>,
     /// Events removed from them.
     pub events: SidesReport,
+    /// Chunks that both store, and in which it redacted fewer bytes, or left something as it came that the
+    /// tenant's chain changed.
+    pub redacted_less: u64,
     /// What the tenant's chain made of what was compared.
     pub active: SideReport,
     /// What the shadow did.
@@ -117,9 +120,9 @@ pub struct SidesReport {
 /// One of the two that are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SideReport {
-    /// Uncompressed bytes left to be stored.
+    /// Uncompressed bytes left to be stored, of the chunks that both store.
     pub stored_bytes: u64,
-    /// Source bytes masked, replaced or removed.
+    /// Source bytes masked, replaced or removed in them.
     pub redacted_bytes: u64,
     /// CPU time in its plugins, microseconds.
     pub cpu_us: u64,
@@ -226,6 +229,7 @@ fn shadow_report(shadow: &Shadow) -> ShadowReport {
         replaced: totals.comparison.replaced,
         fields: by_kind(fields, |sides| *sides != SidesReport::default()),
         events: sides(totals.comparison.events),
+        redacted_less: totals.redacted_less,
         active: side(totals.active),
         shadow: side(totals.shadow),
     }

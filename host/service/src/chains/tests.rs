@@ -59,7 +59,7 @@ fn stage(reply: impl Fn(usize, &Batch) -> Reply + Send + Sync + 'static) -> Stag
         redacts: false,
         needs_events: false,
         needs_elements: false,
-        drop_reasons: Vec::new(),
+        drop_reasons: vec!["unwanted".into()],
         error_codes: Vec::new(),
         config_schema: String::new(),
     };

@@ -9,12 +9,14 @@ mod queue;
 mod totals;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use replay_core::codec::Scratch;
 use replay_core::identity::SessionKey;
 use replay_core::pipeline::ChunkHead;
-use replay_core::rrweb::{ChunkTrace, Elements, Finished};
+use replay_core::reject::Reason;
+use replay_core::rrweb::{ChunkTrace, Comparison, Elements, Finished};
 use sha2::{Digest, Sha256};
 
 use super::Chain;
@@ -53,10 +55,26 @@ pub struct ShadowJob {
     chunks: Vec<(ChunkHead, Bytes)>,
     /// What that chain knew of the session's pages.
     pages: Elements,
-    /// What it changed, in the order of `chunks`.
-    traces: Vec<ChunkTrace>,
-    /// What that came to.
-    side: Side,
+    /// What it made of each, in the order of `chunks`.
+    made: Vec<Made>,
+    /// CPU time in its plugins.
+    cpu: Duration,
+}
+
+/// What a chain made of a chunk.
+struct Made {
+    /// What it changed.
+    trace: ChunkTrace,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    /// There is something to store.
+    Stored(Side),
+    /// Nothing is, as the chain would have it.
+    Dropped,
+    /// Nothing can be.
+    Failed,
 }
 
 impl ShadowJob {
@@ -73,8 +91,8 @@ impl ShadowJob {
             session: session.clone(),
             chunks: opened.map(|chunk| (chunk.head.clone(), chunk.data.clone())).collect(),
             pages,
-            traces: std::mem::take(&mut tried.traces),
-            side: side_of(tried, chunks),
+            made: made_of(tried, chunks),
+            cpu: tried.cpu,
         }
     }
 
@@ -86,13 +104,16 @@ impl ShadowJob {
         pages: Elements,
     ) -> Self {
         let chunks: Vec<_> = chunks.map(|chunk| (chunk.head.clone(), chunk.data.clone())).collect();
-        let stored_bytes = chunks.iter().map(|(head, _)| head.data_size).sum();
+        let as_it_came = |(head, _): &(ChunkHead, Bytes)| Made {
+            trace: ChunkTrace::default(),
+            outcome: Outcome::Stored(Side { stored_bytes: head.data_size, ..Side::default() }),
+        };
         Self {
             shadow: Arc::clone(shadow),
             session: session.clone(),
             pages,
-            traces: vec![ChunkTrace::default(); chunks.len()],
-            side: Side { stored_bytes, ..Side::default() },
+            made: chunks.iter().map(as_it_came).collect(),
+            cpu: Duration::ZERO,
             chunks,
         }
     }
@@ -100,8 +121,8 @@ impl ShadowJob {
     /// About how many bytes it keeps.
     fn bytes(&self) -> usize {
         let chunks = self.chunks.iter().map(|(_, data)| data.len());
-        let traces = self.traces.iter().map(ChunkTrace::bytes);
-        chunks.chain(traces).sum::<usize>() + self.pages.bytes()
+        let made = self.made.iter().map(|made| size_of::<Outcome>() + made.trace.bytes());
+        chunks.chain(made).sum::<usize>() + self.pages.bytes()
     }
 
     /// Runs it to its end; what came of it, alone.
@@ -117,7 +138,7 @@ impl ShadowJob {
             traced: true,
         };
         let mut totals = ShadowTotals::default();
-        let tried = match runner.attempt(task, scratch).0 {
+        let mut tried = match runner.attempt(task, scratch).0 {
             Ok(tried) => tried,
             Err(failed) => {
                 totals.fail(failed.reject.reason.as_str());
@@ -128,32 +149,58 @@ impl ShadowJob {
         for (_, reject) in &tried.unopened {
             totals.fail(reject.reason.as_str());
         }
-        for ((at, _), trace) in tried.finished.iter().zip(&tried.traces) {
-            if let Some(active) = self.traces.get(*at) {
-                totals.comparison.add(active, trace);
+        let made = made_of(&mut tried, &chunks);
+        for ((at, _), shadow) in tried.finished.iter().zip(&made) {
+            if let Some(active) = self.made.get(*at) {
+                compare(active, shadow, &mut totals);
             }
         }
         totals.compared = 1;
-        totals.active = self.side;
-        totals.shadow = side_of(&tried, &chunks);
+        totals.active.cpu = self.cpu;
+        totals.shadow.cpu = tried.cpu;
         totals
     }
 }
 
-/// What a try came to.
-fn side_of(tried: &Tried, chunks: &[Chunk<'_>]) -> Side {
-    let mut side = Side { cpu: tried.cpu, ..Side::default() };
-    for (at, finished) in &tried.finished {
-        match finished {
-            Finished::Unchanged => {
-                side.stored_bytes += chunks.get(*at).map_or(0, |chunk| chunk.head.data_size);
-            }
-            Finished::Changed { json, redactions, .. } => {
-                side.stored_bytes += json.len() as u64;
-                side.redacted_bytes += redactions.bytes;
-            }
-            Finished::Dropped { .. } | Finished::Failed => {}
+/// What a try made of each chunk that it could open; takes its traces.
+fn made_of(tried: &mut Tried, chunks: &[Chunk<'_>]) -> Vec<Made> {
+    let traces = std::mem::take(&mut tried.traces);
+    let outcome = |(at, finished): &(usize, Finished)| match finished {
+        Finished::Unchanged => {
+            let stored_bytes = chunks.get(*at).map_or(0, |chunk| chunk.head.data_size);
+            Outcome::Stored(Side { stored_bytes, ..Side::default() })
         }
+        Finished::Changed { json, redactions, .. } => {
+            let (stored_bytes, redacted_bytes) = (json.len() as u64, redactions.bytes);
+            Outcome::Stored(Side { stored_bytes, redacted_bytes, ..Side::default() })
+        }
+        Finished::Dropped { .. } => Outcome::Dropped,
+        Finished::Failed => Outcome::Failed,
+    };
+    let outcomes = tried.finished.iter().map(outcome);
+    outcomes.zip(traces).map(|(outcome, trace)| Made { trace, outcome }).collect()
+}
+
+/// Counts a chunk that both saw. What only one of them stores has no part in the bytes: a chunk that the
+/// other drops would make up for what is redacted less elsewhere.
+fn compare(active: &Made, shadow: &Made, totals: &mut ShadowTotals) {
+    match (&active.outcome, &shadow.outcome) {
+        (_, Outcome::Failed) => return totals.fail(Reason::InternalError.as_str()),
+        // It became a dead letter: there is nothing to compare with.
+        (Outcome::Failed, _) => return,
+        _ => {}
     }
-    side
+    let mut chunk = Comparison::default();
+    chunk.add(&active.trace, &shadow.trace);
+    totals.comparison.merge(&chunk);
+    let (Outcome::Stored(by_active), Outcome::Stored(by_shadow)) = (&active.outcome, &shadow.outcome) else {
+        return;
+    };
+    totals.active.add(by_active);
+    totals.shadow.add(by_shadow);
+    let left_as_it_came =
+        chunk.events.first_only + chunk.fields.iter().map(|sides| sides.first_only).sum::<u64>();
+    if by_shadow.redacted_bytes < by_active.redacted_bytes || left_as_it_came > 0 {
+        totals.redacted_less += 1;
+    }
 }

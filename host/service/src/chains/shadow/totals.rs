@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use replay_core::rrweb::Comparison;
 
-/// What a chain made of the batches that were compared.
+/// What a chain made of what was compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Side {
-    /// Uncompressed bytes that it left to be stored.
+    /// Uncompressed bytes that it left to be stored of the chunks that both store.
     pub stored_bytes: u64,
-    /// Source bytes that it masked, replaced or removed.
+    /// Source bytes that it masked, replaced or removed in them.
     pub redacted_bytes: u64,
     /// CPU time in its plugins.
     pub cpu: Duration,
@@ -32,6 +32,9 @@ pub struct ShadowTotals {
     pub active_failed: u64,
     /// What each changed; the tenant's own chain is the first.
     pub comparison: Comparison,
+    /// Chunks that both store, and in which the shadow redacted fewer bytes, or left something as it came
+    /// that the tenant's own chain changed: more in another chunk does not make up for it.
+    pub redacted_less: u64,
     /// The tenant's own chain.
     pub active: Side,
     /// The shadow.
@@ -52,13 +55,14 @@ impl ShadowTotals {
             *self.failures.entry(why.clone()).or_default() += count;
         }
         self.comparison.merge(&other.comparison);
+        self.redacted_less += other.redacted_less;
         self.active.add(&other.active);
         self.shadow.add(&other.shadow);
     }
 }
 
 impl Side {
-    fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.stored_bytes += other.stored_bytes;
         self.redacted_bytes += other.redacted_bytes;
         self.cpu += other.cpu;

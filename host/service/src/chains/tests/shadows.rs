@@ -6,7 +6,7 @@ use std::time::Instant;
 use replay_core::rrweb::Kind;
 
 use super::*;
-use crate::chains::{Shadow, ShadowCounts, ShadowReport, SidesReport};
+use crate::chains::{Shadow, ShadowCounts, ShadowReport, SideReport, SidesReport};
 
 /// The chain with a shadow on so many of a hundred sessions.
 fn beside(active: Vec<Stage>, shadow: Vec<Stage>, share_percent: u8) -> Chain {
@@ -53,6 +53,7 @@ fn a_shadow_is_compared_and_nothing_of_it_is_stored() {
     let fields = SidesReport { active_only: 9, ..SidesReport::default() };
     assert_eq!(report.fields, BTreeMap::from([("custom".to_owned(), fields)]));
     assert!(report.active.redacted_bytes > 0 && report.shadow.redacted_bytes == 0, "{report:?}");
+    assert_eq!(report.redacted_less, 3);
     let raw: u64 = chunks.iter().map(|(head, _)| head.data_size).sum();
     assert_eq!((report.active.stored_bytes, report.shadow.stored_bytes), (raw, raw));
     // The other way round: nothing would be masked without the shadow, and nothing is.
@@ -60,6 +61,7 @@ fn a_shadow_is_compared_and_nothing_of_it_is_stored() {
     assert!(leaks(&run_watched(&chains, &session(), &chunks), &chunks));
     let report = compare_all(&chains);
     assert_eq!(report.fields["custom"], SidesReport { shadow_only: 9, ..SidesReport::default() });
+    assert_eq!(report.redacted_less, 0);
     assert!(!format!("{report:?}{:?}", chains.shadow_totals()).contains(SECRET));
     // Metrics of plugins are of those that store.
     assert_eq!(chains.totals().plugins["scripted"].calls, 1);
@@ -74,6 +76,86 @@ fn two_that_agree_are_alike() {
     assert_eq!(report.fields["custom"], SidesReport { alike: 6, ..SidesReport::default() });
     assert_eq!(chains.shadow_totals().comparison.fields[Kind::Custom as usize].alike, 6);
     assert_eq!(report.active.redacted_bytes, report.shadow.redacted_bytes);
+}
+
+/// A plugin that answers for each chunk by its number.
+fn each(answer: impl Fn(&Batch, usize) -> Verdict + Send + Sync + 'static) -> Stage {
+    let each = stage(move |_, batch| Ok((0..batch.len()).map(|at| answer(batch, at)).collect()));
+    Stage { allow_replace: true, ..each }
+}
+
+/// Masks so many bytes at the begin of the field that says this.
+fn mask(batch: &Batch, chunk: usize, says: &str, bytes: u32) -> Verdict {
+    let view = batch.view(chunk, Kinds::ALL).unwrap();
+    let is_it = |[.., start, end]: [u32; 8]| {
+        view.text.get(start as usize..end as usize).is_some_and(|text| text.starts_with(says.as_bytes()))
+    };
+    let field = view.rows().position(is_it).unwrap();
+    let edit = Edit { field: field as u32, start: 0, end: bytes, replacement: Replacement::Mask('*') };
+    Verdict::Change(Changes { edits: vec![edit], ..Changes::default() })
+}
+
+#[test]
+fn more_redacted_in_one_chunk_does_not_make_up_for_less_in_another() {
+    let active = each(|batch, at| match at {
+        0 => mask(batch, at, SECRET, 6),
+        1 => mask(batch, at, SECRET, 1),
+        2 => mask(batch, at, SECRET, 3),
+        _ => Verdict::Drop(0),
+    });
+    let shadow = each(|batch, at| match at {
+        0 => mask(batch, at, SECRET, 1),
+        1 => mask(batch, at, SECRET, 6),
+        2 => Verdict::Drop(0),
+        _ => mask(batch, at, SECRET, 5),
+    });
+    let chains = over(beside(vec![active], vec![shadow], 100), limits());
+    let chunks = chunks(4);
+    run_watched(&chains, &session(), &chunks);
+    let report = compare_all(&chains);
+    assert_eq!(report.redacted_less, 1);
+    let fates = [("changed/changed", 2), ("changed/dropped", 1), ("dropped/changed", 1)];
+    assert_eq!(report.chunks, fates.map(|(key, count)| (key.to_owned(), count)).into());
+    // Of what both store, and of nothing else.
+    let stored_bytes = chunks[0].0.data_size + chunks[1].0.data_size;
+    let side = SideReport { stored_bytes, redacted_bytes: 7, cpu_us: 0 };
+    assert_eq!((report.active, report.shadow), (side, side));
+    assert_eq!(chains.shadow_totals().redacted_less, 1);
+}
+
+#[test]
+fn as_many_bytes_elsewhere_in_a_chunk_are_less_if_a_field_came_through() {
+    let active = each(|batch, at| mask(batch, at, SECRET, 4));
+    let shadow = each(|batch, at| mask(batch, at, "note", 4));
+    let chains = over(beside(vec![active], vec![shadow], 100), limits());
+    run_watched(&chains, &session(), &chunks(2));
+    let report = compare_all(&chains);
+    assert_eq!(report.active, report.shadow);
+    let fields = SidesReport { active_only: 2, shadow_only: 2, ..SidesReport::default() };
+    assert_eq!((report.redacted_less, report.fields["custom"]), (2, fields));
+}
+
+#[test]
+fn where_fields_cannot_be_compared_the_bytes_of_each_chunk_are() {
+    let replaces = |chunk: usize| {
+        each(move |batch, at| match at == chunk {
+            true => {
+                let (head, data) = &chunks(2)[at];
+                let mut scratch = Scratch::default();
+                let json = codec::decompress(&mut scratch, head.codec, data, 1 << 20).unwrap();
+                Verdict::Replace(
+                    String::from_utf8(json.to_vec()).unwrap().replace(SECRET, "******").into_bytes(),
+                )
+            }
+            false => mask(batch, at, SECRET, 1),
+        })
+    };
+    let chains = over(beside(vec![replaces(0)], vec![replaces(1)], 100), limits());
+    run_watched(&chains, &session(), &chunks(2));
+    let report = compare_all(&chains);
+    assert_eq!(report.active, report.shadow);
+    assert!(report.fields.is_empty() && report.events == SidesReport::default(), "{report:?}");
+    assert_eq!((report.replaced, report.redacted_less), (2, 1));
 }
 
 #[test]
@@ -202,8 +284,9 @@ fn beside_a_chain_without_a_plugin_everything_is_stored_as_it_came() {
     assert_eq!(report.failures, BTreeMap::from(failed));
     assert_eq!((report.batches, report.compared, report.active_failed), (1, 1, 0));
     assert_eq!(report.chunks, BTreeMap::from([("kept/changed".to_owned(), 2)]));
-    let raw: u64 = chunks.iter().map(|(head, _)| head.data_size).sum();
+    let raw = chunks[0].0.data_size + chunks[1].0.data_size;
     assert_eq!((report.active.stored_bytes, report.active.redacted_bytes), (raw, 0));
+    assert_eq!(report.redacted_less, 0);
 }
 
 #[test]

@@ -112,9 +112,10 @@ pub(super) fn shadow_text(shadow: &ShadowReport) -> Vec<String> {
     if shadow.compared > 0 {
         let (active, other) = (&shadow.active, &shadow.shadow);
         lines.push(format!(
-            "    bytes: {} stored, {} redacted by the chain; {}, {} by the shadow",
+            "    bytes of chunks that both store: {} stored, {} redacted by the chain; {}, {} by the shadow",
             active.stored_bytes, active.redacted_bytes, other.stored_bytes, other.redacted_bytes
         ));
+        lines.push(format!("    {} of them with less redacted by the shadow", shadow.redacted_less));
         lines.push(format!("    time: {} µs the chain, {} µs the shadow", active.cpu_us, other.cpu_us));
     }
     if !shadow.failures.is_empty() {
