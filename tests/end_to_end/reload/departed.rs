@@ -125,10 +125,13 @@ fn the_sessions_of_a_tenant_that_left_keep_their_days_until_the_next_start() {
     };
     let hot = [(kept.session.clone(), "hot".to_owned())];
     running.service.wait_until("the stranger's days are over", |_| sessions(&running) == hot);
+    assert!(running.service.json(&["migrate", "plan"]).is_empty(), "it goes by the days that are kept");
     assert!(running.service.ok(&["session", "export", "shop", &kept.session]).contains(ADDRESS));
 
     // Nothing is remembered beyond the process: from here on the defaults decide.
     assert_eq!(running.service.stop().0, Some(0));
+    let planned = running.service.json(&["migrate", "plan"]);
+    assert!(matches!(&*planned, [one] if one["session_id"] == kept.session), "{planned:?}");
     running.service.run();
     running.service.wait_until("its days are over", |_| sessions(&running).is_empty());
     assert_eq!(running.service.stop().0, Some(0));

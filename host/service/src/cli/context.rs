@@ -141,6 +141,11 @@ impl Context {
         }
     }
 
+    /// The running service, if there is one that can be asked.
+    pub(super) fn running(&self) -> Option<Client> {
+        running_owner(self.data_dir())?.admin.map(Client::new)
+    }
+
     /// The running service, or else this process as the owner of the data.
     pub(super) fn reach(&self, command: &str) -> Result<Reach, CliError> {
         self.refuse_what_this_build_lacks()?;

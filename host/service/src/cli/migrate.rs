@@ -9,7 +9,7 @@ use super::{CliError, Exit, Format, ReconcileArgs, output};
 use crate::build;
 use crate::clock::{millis, unix_ms};
 use crate::http::{MigrateRequest, ReconcileRequest};
-use crate::lifecycle::{MoveReport, ReconcileReport};
+use crate::lifecycle::{MoveReport, PolicyReport, ReconcileReport};
 
 pub(super) fn run(config: Option<&Path>, session: Option<&str>, format: Format) -> Result<Exit, CliError> {
     let named = session.map(|text| {
@@ -36,7 +36,11 @@ pub(super) fn run(config: Option<&Path>, session: Option<&str>, format: Format) 
 
 pub(super) fn plan(config: Option<&Path>, format: Format) -> Result<Exit, CliError> {
     let context = Context::load(config)?;
-    let policy = build::retention_policy(context.settings());
+    // The service may go by a config that was before, and keeps the days of tenants that left it.
+    let policy = match context.running() {
+        Some(service) => service.get::<PolicyReport>("/retention")?.into(),
+        None => build::retention_policy(context.settings()),
+    };
     let planned =
         context.block_on(crate::lifecycle::plan(&*context.open_for_reading()?.hot, &policy, unix_ms()))?;
     output::list(&planned, format)?;

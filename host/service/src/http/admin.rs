@@ -39,6 +39,7 @@ pub(super) fn routes(token: &str) -> Router<Arc<App>> {
     Router::new()
         .route("/status", get(status))
         .route("/plugins", get(plugins))
+        .route("/retention", get(retention))
         .route("/ingest", post(ingest))
         .route("/erase", post(erase))
         .route("/migrate", post(migrate))
@@ -73,6 +74,11 @@ async fn plugins(State(app): State<Arc<App>>, Query(request): Query<PluginsReque
         Some(Some(project)) => axum::Json(vec![app.chains.report_of(&project)]).into_response(),
         Some(None) => error(StatusCode::BAD_REQUEST, "bad_request", "not a project id"),
     }
+}
+
+/// A [`crate::lifecycle::PolicyReport`].
+async fn retention(State(app): State<Arc<App>>) -> Response {
+    axum::Json(app.ops.retention()).into_response()
 }
 
 async fn ingest(State(app): State<Arc<App>>, body: Bytes) -> Response {

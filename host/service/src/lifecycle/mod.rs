@@ -25,7 +25,7 @@ use crate::stores::Kept;
 use crate::swap::Swap;
 
 use edges::Edges;
-pub use reports::{EraseReport, MoveReport, PlannedMove, ReconcileReport};
+pub use reports::{EraseReport, MoveReport, PlannedMove, PolicyReport, ReconcileReport};
 
 /// First and longest wait after a failure.
 const BACK_OFF_MS: u64 = 1_000;
@@ -107,6 +107,11 @@ impl Lifecycle {
     /// Goes by another policy from the next run on.
     pub fn follow(&self, policy: RetentionPolicy) {
         self.policy.set(policy);
+    }
+
+    /// What the next run goes by.
+    pub fn policy(&self) -> Arc<RetentionPolicy> {
+        self.policy.get()
     }
 
     /// Ends what is over, moves what is due, and sweeps after erasures. In this order: what is over must

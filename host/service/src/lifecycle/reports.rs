@@ -1,5 +1,9 @@
 //! What lifecycle runs report; the same structs travel over the admin endpoint and to `--output json`.
 
+use std::collections::BTreeMap;
+
+use replay_core::identity::ProjectId;
+use replay_core::lifecycle::{Retention, RetentionPolicy};
 use serde::{Deserialize, Serialize};
 
 /// Of `session erase` and `project erase`.
@@ -45,6 +49,32 @@ pub struct PlannedMove {
     pub oldest_received_at: u64,
     /// Receipt of its newest copy, Unix milliseconds.
     pub newest_received_at: u64,
+}
+
+/// How long what stays where, as a running service has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyReport {
+    /// Of projects not named: milliseconds hot, then cold.
+    pub default: [u64; 2],
+    /// Of those that have their own, or keep what they had when they left the config.
+    pub projects: BTreeMap<String, [u64; 2]>,
+}
+
+impl From<&RetentionPolicy> for PolicyReport {
+    fn from(policy: &RetentionPolicy) -> Self {
+        let of = |retention: &Retention| [retention.hot_ms, retention.cold_ms];
+        let projects = policy.projects.iter().map(|(project, own)| (project.to_string(), of(own)));
+        Self { default: of(&policy.default), projects: projects.collect() }
+    }
+}
+
+impl From<PolicyReport> for RetentionPolicy {
+    fn from(report: PolicyReport) -> Self {
+        let of = |[hot_ms, cold_ms]: [u64; 2]| Retention { hot_ms, cold_ms };
+        let own = report.projects.into_iter();
+        let projects = own.filter_map(|(project, own)| Some((ProjectId::new(&project)?, of(own))));
+        Self { default: of(report.default), projects: projects.collect() }
+    }
 }
 
 /// Of `migrate reconcile`: what is wrong, one line each.

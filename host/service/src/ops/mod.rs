@@ -16,7 +16,7 @@ use replay_ports::{PortError, Result};
 use tokio::sync::Mutex;
 
 use crate::clock::unix_ms;
-use crate::lifecycle::{EraseReport, Lifecycle, MoveReport, ReconcileReport};
+use crate::lifecycle::{EraseReport, Lifecycle, MoveReport, PolicyReport, ReconcileReport};
 use crate::stores::Stores;
 
 pub use feed_back::FeedBack;
@@ -56,6 +56,11 @@ impl Ops {
     pub async fn migrate_session(&self, session: SessionKey) -> Result<MoveReport> {
         let _turn = self.turn.lock().await;
         self.lifecycle.move_session(session).await
+    }
+
+    /// How long what stays where, also of tenants that left the config since the start.
+    pub fn retention(&self) -> PolicyReport {
+        PolicyReport::from(&*self.lifecycle.policy())
     }
 
     /// Compares the archive with the cold store; mends it if told to. Objects younger than `grace_ms`
