@@ -1,6 +1,7 @@
 //! Breakers: a tenant's plugin that fails again and again is left alone for a while.
 //!
-//! One for each plugin of a project's chain. Closed breakers without a failure take no room.
+//! One for each plugin of a project's chain. Closed breakers without a failure take no room, and of the others
+//! there are so many at most: projects that are not listed have no bound.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -11,6 +12,9 @@ use replay_core::identity::ProjectId;
 
 /// So many projects may be told of at a time; the letters of any further are fed back by hand.
 const MAX_RECOVERED: usize = 10_000;
+
+/// So many breakers may be kept; at that, the ones that refuse nothing give way, and any further stays closed.
+const MAX_KEPT: usize = 50_000;
 
 pub(super) struct Breakers {
     failures_to_open: u32,
@@ -98,6 +102,9 @@ impl Breakers {
     /// Says whether this failure opened the breaker.
     pub(super) fn failed(&self, watched: &Watched, now: Instant) -> bool {
         let mut states = self.lock();
+        if !states.has_room_for(watched, now) {
+            return false;
+        }
         let begin = Failing { failures: 0, closed_until: None, was_open: false };
         let failing = states.failing.entry(watched.clone()).or_insert(begin);
         failing.failures = failing.failures.saturating_add(1);
@@ -146,6 +153,18 @@ impl Breakers {
 }
 
 impl States {
+    fn has_room_for(&mut self, watched: &Watched, now: Instant) -> bool {
+        if self.failing.len() < MAX_KEPT || self.failing.contains_key(watched) {
+            return true;
+        }
+        let refuses = |failing: &Failing| failing.closed_until.is_some_and(|until| now < until);
+        let gone: Vec<_> = self.failing.extract_if(|_, failing| !refuses(failing)).collect();
+        for (watched, _) in gone.iter().filter(|(_, failing)| failing.was_open) {
+            self.recover(&watched.project);
+        }
+        self.failing.len() < MAX_KEPT
+    }
+
     fn recover(&mut self, project: &ProjectId) {
         if self.recovered.len() < MAX_RECOVERED {
             self.recovered.insert(project.clone());
@@ -190,6 +209,32 @@ mod tests {
         assert!(breakers.allows(&a, at(21)));
         assert_eq!(breakers.take_recovered(), std::slice::from_ref(&a.project));
         assert_eq!(breakers.take_recovered(), []);
+    }
+
+    #[test]
+    fn projects_without_end_take_no_room_without_end() {
+        let at = at(Instant::now());
+        let kept = |breakers: &Breakers| breakers.lock().failing.len();
+        let breakers = Breakers::new(2, Duration::from_secs(10));
+        let (open, over) = (of("open", 0, "a"), of("over", 0, "a"));
+        for (watched, seconds) in [(&over, 0), (&open, 5)] {
+            assert!(!breakers.failed(watched, at(seconds)) && breakers.failed(watched, at(seconds)));
+        }
+        (0..MAX_KEPT * 2).for_each(|number| {
+            breakers.failed(&of(&format!("p{number}"), 0, "a"), at(12));
+            assert!(kept(&breakers) <= MAX_KEPT);
+        });
+        assert!(!breakers.allows(&open, at(12)), "what refuses is not forgotten");
+        assert_eq!(breakers.take_recovered(), [over.project], "whose time was up may feed back");
+        // Where all of them refuse, there is no room for one more.
+        let breakers = Breakers::new(1, Duration::from_secs(10));
+        for number in 0..MAX_KEPT {
+            assert!(breakers.failed(&of(&format!("p{number}"), 0, "a"), at(0)));
+        }
+        assert!(!breakers.failed(&open, at(9)) && breakers.allows(&open, at(9)));
+        assert!(!breakers.failed(&of("p7", 0, "a"), at(9)), "it was open");
+        assert!(breakers.failed(&open, at(10)));
+        assert_eq!((kept(&breakers), breakers.take_recovered().len()), (2, MAX_RECOVERED));
     }
 
     #[test]
