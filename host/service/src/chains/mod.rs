@@ -318,7 +318,8 @@ impl ChainSet {
     fn keep_counts_of(&mut self, before: &Self) {
         keep_counts(&mut self.defaults, &before.defaults);
         for (id, chain) in &mut self.listed {
-            if let Some(before) = before.listed.get(id) {
+            // One that left for a moment is what it was, too.
+            if let Some(before) = before.listed.get(id).or_else(|| before.departed.get(id)) {
                 keep_counts(chain, before);
             }
         }

@@ -68,6 +68,26 @@ fn a_chain_that_is_what_it_was_counts_on_and_another_begins() {
 }
 
 #[test]
+fn a_tenant_that_left_for_a_moment_counts_on() {
+    let masks =
+        |digest: &str| Chain { digest: digest.into(), ..chain(vec![stage(|_, batch| mask_all(batch))]) };
+    let with = |listed: Option<Chain>| {
+        let listed = listed.map(|chain| (session().project_id, Arc::new(chain)));
+        ChainSet::new(chain(Vec::new()), listed.into_iter().collect())
+    };
+    let chains = over(chain(Vec::new()), limits());
+    chains.replace(with(Some(masks("own"))));
+    for listed in [None, None, Some(masks("own"))] {
+        run(&chains, &chunks(1));
+        chains.replace(with(listed));
+    }
+    assert_eq!(reported(&chains)[0].calls, 3);
+    chains.replace(with(None));
+    chains.replace(with(Some(masks("another"))));
+    assert_eq!(reported(&chains)[0].calls, 0);
+}
+
+#[test]
 fn a_repair_is_not_counted_as_the_pipelines_work() {
     let chains = chains(vec![stage(|_, batch| mask_all(batch))], true, OnPluginFailure::Quarantine);
     run(&chains.for_repair(), &chunks(2));
