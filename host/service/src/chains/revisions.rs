@@ -186,6 +186,9 @@ impl Revisions {
         file.write_all(&bytes)?;
         file.sync_all()?;
         std::fs::rename(&beside, &self.path)?;
+        // Else a loss of power could bring the old one back, and a number that was given be given again.
+        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        std::fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
         self.changed = false;
         Ok(())
     }
