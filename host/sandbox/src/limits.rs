@@ -82,7 +82,8 @@ impl Limits {
     pub fn of_scripts() -> Self {
         Self {
             time_per_batch: Duration::from_millis(250),
-            time_per_mib: Duration::from_millis(100),
+            // Twice what was measured of JavaScript, which is slower than Python.
+            time_per_mib: Duration::from_secs(4),
             memory_bytes: 128 << 20,
             component_bytes: 64 << 20,
             compile_time: Duration::from_secs(60),

@@ -110,7 +110,7 @@ section! {
         /// Time for a batch, whatever its size.
         time_per_batch: Duration = time().within(MS, MINUTE).or(250 * MS),
         /// And for each MiB of its text.
-        time_per_mib: Duration = time().within(MS, MINUTE).or(100 * MS),
+        time_per_mib: Duration = time().within(MS, MINUTE).or(4 * SECOND),
         /// Memory of one instance.
         memory_bytes: u64 = size().within(MIB, 4 * GIB).or(128 * MIB),
         /// Size of a component.

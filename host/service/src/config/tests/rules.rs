@@ -279,5 +279,5 @@ fn a_script_is_called_one() {
     let plugins = good("").plugins;
     let (limits, scripts) = (plugins.limits, plugins.script_limits);
     assert_eq!(scripts.time_per_batch, 5 * limits.time_per_batch);
-    assert_eq!(scripts.time_per_mib, 5 * limits.time_per_mib);
+    assert_eq!(scripts.time_per_mib, 200 * limits.time_per_mib);
 }
