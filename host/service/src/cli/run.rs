@@ -1,5 +1,6 @@
 //! `run`: build, serve, drain with a deadline, say what became of everything.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,8 @@ const HOUSEKEEPING: Duration = Duration::from_secs(60);
 
 /// How often breakers that closed are looked for.
 const RECOVERY: Duration = Duration::from_secs(1);
+/// And how long at most until it is tried again, while a store is away.
+const LONGEST_RECOVERY: Duration = Duration::from_secs(60);
 
 pub(super) fn run(config: Option<&Path>, roles: &[Role]) -> Result<Exit, CliError> {
     let context = Context::load(config)?;
@@ -223,16 +226,20 @@ async fn keep_house(parts: Arc<Parts>, run_every: Duration, sweep_every: Duratio
 
 /// What a breaker refused while it was open goes through the chain once it has closed.
 async fn feed_back_recovered(ops: Ops, chains: Arc<Chains>) {
-    let mut timer = tokio::time::interval(RECOVERY);
-    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // Breakers are closed at the start: what they refused before it may try again.
-    let mut recovered = vec![None];
+    let mut due = BTreeSet::from([None]);
+    let mut pause = RECOVERY;
     loop {
-        timer.tick().await;
-        recovered.extend(chains.take_recovered().into_iter().map(Some));
-        for project_id in recovered.drain(..) {
+        tokio::time::sleep(pause).await;
+        due.extend(chains.take_recovered().into_iter().map(Some));
+        let mut failed = BTreeSet::new();
+        for project_id in std::mem::take(&mut due) {
             let project = project_id.as_ref().map_or("all", ProjectId::as_str).to_owned();
-            let filter = LetterFilter { reason: Some(Reason::PluginBreakerOpen), project_id, since_ms: None };
+            let filter = LetterFilter {
+                reason: Some(Reason::PluginBreakerOpen),
+                project_id: project_id.clone(),
+                since_ms: None,
+            };
             let request = FeedBack { filter, limit: usize::MAX, dry_run: false, force: false };
             match ops.feed_back(&request).await {
                 Ok(report) if report.fed_back + report.left == 0 => {}
@@ -242,12 +249,18 @@ async fn feed_back_recovered(ops: Ops, chains: Arc<Chains>) {
                     left = report.left,
                     "a plugin works again: what its breaker had refused was fed back"
                 ),
-                Err(error) => tracing::warn!(
-                    project, %error,
-                    "cannot feed back what a breaker refused; `dead-letter replay --reason plugin_breaker_open`"
-                ),
+                Err(error) => {
+                    tracing::warn!(
+                        project, %error,
+                        "cannot feed back what a breaker refused; it is tried again until it can be"
+                    );
+                    failed.insert(project_id);
+                }
             }
         }
+        // What was fed back before the error may be fed back again, so not every second.
+        pause = if failed.is_empty() { RECOVERY } else { (2 * pause).min(LONGEST_RECOVERY) };
+        due = failed;
     }
 }
 
