@@ -5,6 +5,7 @@ mod departed;
 mod directory;
 mod owner;
 mod requests;
+mod secrets;
 mod start;
 
 use std::cell::Cell;

@@ -100,7 +100,8 @@ impl Settings {
         } else if problems.is_empty() {
             problems.add_at(None, "the file is empty", "begin with a copy of config/embedded.yaml");
         }
-        let digest = digest_of(bytes, &own.files);
+        let registry_s3 = settings.as_ref().and_then(|settings| settings.registry_s3.as_ref());
+        let digest = digest_of(bytes, &own.files, registry_s3);
         let is_good = problems.is_empty();
         let mut errors = vec![problems.finish(name, text, &document)];
         errors.extend(own.refused);
@@ -126,11 +127,14 @@ fn own_files(file: &ConfigFile, root: &Node, env: &Env<'_>, problems: &mut Probl
     })
 }
 
-/// SHA-256 of everything that was read.
-fn digest_of(bytes: &[u8], own: &[OwnFile]) -> [u8; 32] {
+/// SHA-256 of everything that was read and that a reload takes: the keys of registries may be in files of
+/// their own.
+fn digest_of(bytes: &[u8], own: &[OwnFile], registry_s3: Option<&S3>) -> [u8; 32] {
     let mut digest = Sha256::new();
     let named = own.iter().map(|file| (file.id.as_str(), file.bytes()));
-    for (name, bytes) in std::iter::once(("", bytes)).chain(named) {
+    let keys = registry_s3.and_then(|s3| s3.credentials.as_ref());
+    let keys = keys.map(|(access, secret)| [access, secret].map(|key| ("", key.expose().as_bytes())));
+    for (name, bytes) in std::iter::once(("", bytes)).chain(named).chain(keys.into_iter().flatten()) {
         for part in [name.as_bytes(), bytes] {
             digest.update((part.len() as u64).to_le_bytes());
             digest.update(part);

@@ -54,7 +54,7 @@ pub struct Settings {
     pub erasure: Erasure,
     /// Taking tenants anew while the service runs.
     pub reload: Reload,
-    /// SHA-256 of all files that this was read from.
+    /// SHA-256 of all files that this was read from, those of secrets only where a reload takes them.
     pub digest: [u8; 32],
     /// Why each store was chosen, for `describe`: source, hot, cold, dead letters.
     pub(super) reasons: [&'static str; 4],
