@@ -89,3 +89,31 @@ fn components_come_out_of_a_bucket_and_outlast_it() {
         assert_eq!(service.stop().0, Some(0));
     }
 }
+
+#[test]
+fn a_component_that_comes_into_a_bucket_later_is_taken_by_itself() {
+    for url in [S3, S3_OTHER].into_iter().filter_map(address) {
+        let (bucket, proxy) = (TestBucket::make(&url), Proxy::start(&url));
+        let dir = tempfile::tempdir().unwrap();
+        let of = |revision, chain| text(dir.path(), &proxy, &bucket, revision, chain);
+        let mut service = Service::prepare_with(dir.path(), &of(1, &[]));
+        service.run();
+        assert!(stores_addresses(&service, 1));
+
+        // The bucket answers, and has nothing of that name.
+        std::fs::write(dir.path().join("replay.yaml"), of(2, &[("mask-pii", "{}")])).unwrap();
+        service.wait_until("it is refused", |service| service.metric("replay_config_stale", "") == 1.0);
+        assert!(service.log().contains("no mask-pii.wasm"), "{}", service.log());
+        assert!(stores_addresses(&service, 2), "the old chain serves");
+        // Then another under its name, which is not it.
+        let name = format!("mask-pii/{}.wasm", sha256("mask-pii"));
+        upload(&bucket, "block-url.wasm", &name);
+        service.wait_until("it is looked at", |service| service.log().contains(&sha256("block-url")));
+        assert_eq!(service.metric("replay_config_stale", ""), 1.0);
+        upload(&bucket, "mask-pii.wasm", &name);
+        service.wait_until("it is taken", |service| service.metric("replay_config_stale", "") == 0.0);
+        assert!(!stores_addresses(&service, 3));
+        assert_eq!(service.metric("replay_components_away", ""), 0.0);
+        assert_eq!(service.stop().0, Some(0));
+    }
+}
