@@ -45,8 +45,9 @@ pub(crate) fn everything(service: &Service) -> Vec<Found> {
     texts
 }
 
+/// The list holds no rule to what is drawn digit by digit: no field of it is one. The masks do.
 fn to_be_caught() -> Vec<Canary> {
-    canaries().into_iter().filter(|canary| canary.rule != "none").collect()
+    canaries().into_iter().filter(|canary| canary.rule != "none" || canary.id == "canvas-glyphs").collect()
 }
 
 pub(crate) fn move_some(service: &Service) {

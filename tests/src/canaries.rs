@@ -2,7 +2,8 @@
 //!
 //! A canary may be written in many ways (escaped in JSON, in JSON in a string, percent-encoded, as
 //! entities, in full-width digits, split by no-break spaces); both sides are folded before they are
-//! compared. What was typed also occurs prefix by prefix: there, whole values are compared.
+//! compared. What was typed also occurs prefix by prefix: there, whole values are compared. What is drawn on
+//! a canvas may come one character at a time: it is read as it is seen, one text after the other.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -64,13 +65,15 @@ pub struct Found {
 impl Found {
     /// `text`, found at `place`.
     pub fn new(place: impl Into<String>, text: &str) -> Self {
-        let mut values = BTreeSet::new();
+        let (mut values, mut drawn) = (BTreeSet::new(), String::new());
         for line in text.lines() {
             if let Ok(json) = serde_json::from_str(line) {
                 collect_values(&json, &mut values);
+                collect_drawn(&json, &mut drawn);
             }
         }
-        Self { place: place.into(), visit: None, folded: fold(text), values }
+        let folded = format!("{}\n{}", fold(text), fold(&drawn));
+        Self { place: place.into(), visit: None, folded, values }
     }
 
     /// The same, of one visit (`project/visit`).
@@ -152,6 +155,22 @@ fn collect_values(json: &Value, values: &mut BTreeSet<String>) {
         }
         // Coordinates and ids begin like cards; whole numbers are found in the text.
         Value::Number(_) | Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// The texts that are drawn, in order.
+fn collect_drawn(json: &Value, drawn: &mut String) {
+    match json {
+        Value::Object(members) => {
+            let draws =
+                matches!(members.get("property"), Some(Value::String(name)) if name.ends_with("Text"));
+            if draws && let Some(text) = json["args"][0].as_str() {
+                drawn.push_str(text);
+            }
+            members.values().for_each(|value| collect_drawn(value, drawn));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_drawn(item, drawn)),
+        Value::String(_) | Value::Number(_) | Value::Null | Value::Bool(_) => {}
     }
 }
 
