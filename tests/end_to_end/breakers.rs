@@ -93,3 +93,39 @@ fn what_a_breaker_refused_waits_for_its_own_tenants_change() {
     service.wait_until("their letters are closed", |service| letters(service) == [timeout(), timeout()]);
     assert_eq!(service.metric("replay_records_received_total", ""), 5.0 + 3.0);
 }
+
+#[test]
+fn what_a_breaker_refused_was_not_tried_however_often_the_service_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let spin = build_hostile(&dir.path().join("plugins"));
+    let spinning = format!("    chain_revision: 1\n    plugins: [{{ name: spin, sha256: {spin} }}]\n");
+    let mut service = Service::prepare_with(dir.path(), &text(dir.path(), &spinning, 1));
+    service.run();
+    feed(&service, 1..=2);
+    feed(&service, 3..=26);
+    let count = |service: &Service, reason: &str, attempts: u64| {
+        letters(service).iter().filter(|letter| **letter == (reason.to_owned(), attempts)).count()
+    };
+    let mut refused = count(&service, "plugin_breaker_open", 1);
+    assert_eq!(refused, 24);
+
+    // As often as would use up what a letter may be tried. Each time some are, before the breaker opens.
+    for start in 1..=3 {
+        service.stop();
+        service.run();
+        service.wait_settled(refused as u64);
+        let left = count(&service, "plugin_breaker_open", 1);
+        assert!(0 < left && left < refused, "{left} of {refused} after start {start}");
+        assert_eq!(count(&service, "plugin_timeout", 2), 24 - left);
+        refused = left;
+    }
+
+    service.stop();
+    let repaired = text(dir.path(), "    chain_revision: 2\n    plugins: []\n", 1);
+    std::fs::write(service.dir.join("replay.yaml"), repaired).unwrap();
+    service.run();
+    service.wait_until("the rest is stored", |service| {
+        service.metric("replay_records_settled_total", "outcome=\"stored\"") == refused as f64
+    });
+    service.wait_until("and closed", |service| count(service, "plugin_breaker_open", 1) == 0);
+}

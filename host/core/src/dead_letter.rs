@@ -51,7 +51,7 @@ pub struct DeadLetter {
     pub received_at_ms: u64,
     /// When it became a letter, Unix milliseconds.
     pub dead_at_ms: u64,
-    /// How often it was tried, 1 for the first time.
+    /// How often it was tried, 1 for the first time; to meet an open breaker is no further try.
     pub attempts: u32,
     /// Bytes of the original record.
     pub payload_size: u64,

@@ -230,7 +230,6 @@ async fn feed_back_recovered(ops: Ops, chains: Arc<Chains>) {
     let mut due = BTreeSet::from([None]);
     let mut pause = RECOVERY;
     loop {
-        tokio::time::sleep(pause).await;
         due.extend(chains.take_recovered().into_iter().map(Some));
         let mut failed = BTreeSet::new();
         for project_id in std::mem::take(&mut due) {
@@ -261,6 +260,7 @@ async fn feed_back_recovered(ops: Ops, chains: Arc<Chains>) {
         // What was fed back before the error may be fed back again, so not every second.
         pause = if failed.is_empty() { RECOVERY } else { (2 * pause).min(LONGEST_RECOVERY) };
         due = failed;
+        tokio::time::sleep(pause).await;
     }
 }
 

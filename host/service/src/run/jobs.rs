@@ -179,6 +179,8 @@ async fn write_letter(stores: &Stores, context: &JobContext, letter: Letter<Byte
         let known = stores.kept.letters.get(&replay.letter).await?;
         keeps = known.is_some_and(|known| known.payload.is_some());
     }
+    // Who meets an open breaker was not tried: starts would use up its attempts.
+    let was_tried = u32::from(letter.reject.reason != Reason::PluginBreakerOpen);
     let letter = DeadLetter {
         id: replay_of.map_or_else(
             || LetterId {
@@ -194,7 +196,7 @@ async fn write_letter(stores: &Stores, context: &JobContext, letter: Letter<Byte
         session_id: letter.session_id,
         received_at_ms: letter.origin.received_at_ms,
         dead_at_ms: unix_ms(),
-        attempts: replay_of.map_or(1, |replay| replay.attempts.saturating_add(1)),
+        attempts: replay_of.map_or(1, |replay| replay.attempts.saturating_add(was_tried)),
         payload_size,
         payload: original.filter(|_| keeps),
     };
