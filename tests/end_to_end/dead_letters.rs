@@ -66,7 +66,12 @@ fn a_letter_is_fed_back_and_closed_once_its_cause_is_mended() {
     service.stop();
     std::fs::write(&config, text).unwrap();
     service.run();
-    service.ok(&["dead-letter", "replay", "--project", "newcomer"]);
+    let id = letters[0]["id"].as_str().unwrap();
+    let said = service.cli(&["dead-letter", "replay", "nobody/0/7"]);
+    assert_eq!(said.status.code(), Some(1), "{said:?}");
+    assert!(String::from_utf8_lossy(&said.stderr).contains("there is no dead letter nobody/0/7"), "{said:?}");
+    let told = service.json(&["dead-letter", "replay", id]);
+    assert_eq!((told.len(), &told[0]["outcome"]), (1, &Value::from("fed_back")));
     service.wait_settled(1);
     assert_eq!(service.json(&["dead-letter", "list"]), Vec::<Value>::new());
     let rows = service.json(&["session", "show", "newcomer", &session_id(1)]);

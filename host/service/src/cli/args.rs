@@ -289,6 +289,9 @@ pub(super) struct LetterShowArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct LetterReplayArgs {
+    /// Only this one: topic/partition/offset, as `dead-letter list` and the log name it
+    #[arg(conflicts_with_all = ["reason", "project", "since", "limit"])]
+    pub(super) id: Option<String>,
     #[command(flatten)]
     pub(super) filter: LetterFilterArgs,
     /// Only say what would be done

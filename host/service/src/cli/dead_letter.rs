@@ -81,17 +81,22 @@ pub(super) fn show(config: Option<&Path>, args: &LetterShowArgs) -> Result<Exit,
 
 /// The letter of that name, in the stores of the config.
 pub(super) fn find(config: Option<&Path>, id: &str) -> Result<(Context, DeadLetter), CliError> {
-    let id = LetterId::parse(id).ok_or_else(|| {
+    let id = letter_id(id)?;
+    let context = Context::load(config)?;
+    let letter = context.block_on(context.open_for_reading()?.letters.get(&id))?;
+    Ok((context, letter.ok_or_else(|| no_letter(&id))?))
+}
+
+fn letter_id(id: &str) -> Result<LetterId, CliError> {
+    LetterId::parse(id).ok_or_else(|| {
         CliError::usage(format!(
             "a letter is named topic/partition/offset, not `{id}`; `dead-letter list` has them"
         ))
-    })?;
-    let context = Context::load(config)?;
-    let letter = context.block_on(context.open_for_reading()?.letters.get(&id))?;
-    let letter = letter.ok_or_else(|| {
-        CliError::failed(format!("there is no dead letter {id}; it may be settled or expired"))
-    })?;
-    Ok((context, letter))
+    })
+}
+
+fn no_letter(id: &LetterId) -> CliError {
+    CliError::failed(format!("there is no dead letter {id}; it may be settled or expired"))
 }
 
 /// The record that a letter is about: its own copy, or the source's while that has it.
@@ -114,7 +119,9 @@ pub(super) fn original(context: &Context, letter: DeadLetter, command: &str) -> 
 
 pub(super) fn replay(config: Option<&Path>, args: &LetterReplayArgs) -> Result<Exit, CliError> {
     let filter = filter(&args.filter)?;
+    let letter = args.id.as_deref().map(letter_id).transpose()?;
     let request = FeedBackRequest {
+        letter: letter.as_ref().map(ToString::to_string),
         reason: filter.reason.map(|reason| reason.to_string()),
         project_id: filter.project_id.map(|project_id| project_id.to_string()),
         since_ms: filter.since_ms,
@@ -130,6 +137,11 @@ pub(super) fn replay(config: Option<&Path>, args: &LetterReplayArgs) -> Result<E
             context.block_on(own.ops.feed_back(&request))?
         }
     };
+    if let Some(id) = letter
+        && report.letters.is_empty()
+    {
+        return Err(no_letter(&id));
+    }
     output::list(&report.letters, args.output.output)?;
     Ok(if report.left > 0 { Exit::SomeFailed } else { Exit::Done })
 }

@@ -239,7 +239,7 @@ async fn feed_back_recovered(ops: Ops, chains: Arc<Chains>) {
                 project_id: project_id.clone(),
                 since_ms: None,
             };
-            let request = FeedBack { filter, limit: usize::MAX, dry_run: false, force: false };
+            let request = FeedBack { letter: None, filter, limit: usize::MAX, dry_run: false, force: false };
             match ops.feed_back(&request).await {
                 Ok(report) if report.fed_back + report.left == 0 => {}
                 Ok(report) => tracing::info!(

@@ -174,6 +174,9 @@ async fn reconcile(
 /// What `/feed-back` takes.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct FeedBackRequest {
+    /// Only this one, by its id; what else is asked for does not count then.
+    #[serde(default)]
+    pub letter: Option<String>,
     /// Only this reason.
     pub reason: Option<String>,
     /// Only this project.
@@ -199,8 +202,12 @@ impl FeedBackRequest {
             Some(text) => Some(ProjectId::new(text)?),
             None => None,
         };
+        let letter = match &self.letter {
+            Some(text) => Some(LetterId::parse(text)?),
+            None => None,
+        };
         let filter = LetterFilter { reason, project_id, since_ms: self.since_ms };
-        Some(FeedBack { filter, limit: self.limit, dry_run: self.dry_run, force: self.force })
+        Some(FeedBack { letter, filter, limit: self.limit, dry_run: self.dry_run, force: self.force })
     }
 }
 
@@ -210,7 +217,7 @@ async fn feed_back(
 ) -> Response {
     match request.parse() {
         Some(request) => answer(app.ops.feed_back(&request).await),
-        None => error(StatusCode::BAD_REQUEST, "bad_request", "not a reason, or not a project id"),
+        None => error(StatusCode::BAD_REQUEST, "bad_request", "not a letter's id, a reason, or a project id"),
     }
 }
 

@@ -19,6 +19,8 @@ const MAX_TOLD: usize = 10_000;
 /// Which letters to feed back, and how.
 #[derive(Clone, Debug, Default)]
 pub struct FeedBack {
+    /// Only this one, whatever the filter says.
+    pub letter: Option<LetterId>,
     /// Which letters.
     pub filter: LetterFilter,
     /// At most so many.
@@ -33,6 +35,12 @@ impl Ops {
     /// Feeds letters back, oldest position first.
     pub async fn feed_back(&self, request: &FeedBack) -> Result<FeedBackReport> {
         let mut report = FeedBackReport::default();
+        if let Some(id) = &request.letter {
+            if let Some(letter) = self.stores.kept.letters.get(id).await? {
+                self.feed_back_and_tell(&letter, request, &mut report).await?;
+            }
+            return Ok(report);
+        }
         let mut after: Option<LetterId> = None;
         // What is left alone does not count: it must not hide what could be fed back.
         while (report.fed_back as usize) < request.limit {
@@ -43,23 +51,32 @@ impl Ops {
                 if report.fed_back as usize >= request.limit {
                     break;
                 }
-                let outcome = self.feed_back_one(&letter, request).await?;
-                if matches!(outcome, "fed_back" | "would_feed_back") {
-                    report.fed_back += 1;
-                } else {
-                    report.left += 1;
-                }
-                if report.letters.len() >= MAX_TOLD {
-                    continue;
-                }
-                report.letters.push(FedBack {
-                    id: letter.id.to_string(),
-                    reason: letter.reason.to_string(),
-                    outcome: outcome.to_owned(),
-                });
+                self.feed_back_and_tell(&letter, request, &mut report).await?;
             }
         }
         Ok(report)
+    }
+
+    async fn feed_back_and_tell(
+        &self,
+        letter: &DeadLetter,
+        request: &FeedBack,
+        report: &mut FeedBackReport,
+    ) -> Result<()> {
+        let outcome = self.feed_back_one(letter, request).await?;
+        if matches!(outcome, "fed_back" | "would_feed_back") {
+            report.fed_back += 1;
+        } else {
+            report.left += 1;
+        }
+        if report.letters.len() < MAX_TOLD {
+            report.letters.push(FedBack {
+                id: letter.id.to_string(),
+                reason: letter.reason.to_string(),
+                outcome: outcome.to_owned(),
+            });
+        }
+        Ok(())
     }
 
     async fn feed_back_one(&self, listed: &DeadLetter, request: &FeedBack) -> Result<&'static str> {
