@@ -93,7 +93,15 @@ fn without_plugins_the_same_search_finds_everything_and_a_reprocess_repairs_it()
         assert_eq!(report["failures"].as_array().map(Vec::len), Some(0), "{report}");
         let again = &service.json(&["session", "reprocess", project, "--dry-run"])[0];
         assert_eq!(again["chunks_changed"], 0, "{again}");
+        assert!(again["sessions"].as_u64().unwrap() > 0, "{again}");
     }
+    // Who mistypes what is to be repaired must not take it for repaired.
+    let nobody = replay_tests::records::session_id(4711);
+    let said = service.cli(&["session", "reprocess", "shop", &nobody]);
+    let error = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.status.code() == Some(1) && error.contains(&nobody), "{said:?}");
+    let said = service.cli(&["session", "reprocess", "shoop"]);
+    assert!(String::from_utf8_lossy(&said.stderr).contains("no session of `shoop`"), "{said:?}");
     // Letters hold originals of the time before; they are fed back or erased apart from this.
     let texts: Vec<Found> =
         everything(&service).into_iter().filter(|found| !found.is_of("dead.sqlite")).collect();

@@ -31,6 +31,16 @@ pub(super) fn reprocess(config: Option<&Path>, args: &ReprocessArgs) -> Result<E
         }
     };
     output::report(&report, args.output.output)?;
+    if report.sessions == 0 && report.failures.is_empty() {
+        let Some(session) = &args.session else {
+            output::complain(&format!("no session of `{}` is stored that this asks for", args.project));
+            return Ok(Exit::Done);
+        };
+        return Err(CliError::failed(format!(
+            "there is no session {session} of `{}`, or it was erased",
+            args.project
+        )));
+    }
     if report.sessions > 0 && report.chunks == 0 && report.failures.is_empty() {
         output::complain(
             "every stored chunk is of the chain's present revision already; a changed chain needs a higher \

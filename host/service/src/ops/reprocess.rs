@@ -47,7 +47,7 @@ pub enum ReprocessScope {
 /// What became of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReprocessReport {
-    /// Sessions looked at.
+    /// Sessions of which something is stored.
     pub sessions: u64,
     /// Chunks of them that an older chain had made.
     pub chunks: u64,
@@ -121,7 +121,6 @@ impl Ops {
         dry_run: bool,
         report: &mut ReprocessReport,
     ) -> Result<()> {
-        report.sessions += 1;
         let treated = self.pages(chains, replays, session, dry_run, report).await;
         let tidied = match dry_run {
             true => Ok(()),
@@ -153,6 +152,7 @@ impl Ops {
         let revision = chains.of(&session.project_id).revision;
         let is_older = |chunk: &PlayedChunk| chunk.meta.version.chain_revision() < revision;
         let playback = replays.open(session).await?;
+        report.sessions += u64::from(!playback.chunks.is_empty());
         if !playback.chunks.iter().any(is_older) {
             return Ok(());
         }
