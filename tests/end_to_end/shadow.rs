@@ -153,10 +153,17 @@ fn a_shadow_is_looked_at_promoted_and_taken_back() {
     let printed = service.ok(&["plugin", "rollback", "shop", "--print"]);
     assert!(printed.contains("chain_revision: 3") && printed.contains(r#""kinds": ["card"]"#), "{printed}");
     assert_eq!(file(&service), before);
-    service.ok(&["plugin", "rollback", "shop"]);
+    let said = service.ok(&["plugin", "rollback", "shop"]);
+    let (now, before) = said.split_once("before: ").unwrap();
+    assert!(now.contains("chain_revision 3: mask-pii ") && !now.contains("mask-inputs"), "{said}");
+    assert!(before.contains("mask-inputs "), "{said}");
     reload(&service);
     assert!(stores_addresses(&service, 3), "the chain is what it was");
     assert_eq!(status(&service, "shop")["chain_revision"], 3);
+    // Once more would bring back what was just gone back from.
+    refused(&service, &["plugin", "rollback", "shop"], &["gone back from", "--yes"]);
+    let said = service.ok(&["plugin", "rollback", "shop", "--yes"]);
+    assert!(said.contains("chain_revision 4") && said.contains("kill -HUP"), "{said}");
     refused(&service, &["plugin", "rollback", "clinic"], &["no chain of `clinic`"]);
     refused(&service, &["plugin", "rollback", "nobody"], &["not listed"]);
 }

@@ -45,6 +45,9 @@ pub struct Known {
     /// Digest of the chain before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<String>,
+    /// Whether it was the chain before, and came back: the previous one is what somebody went back from.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub came_back: bool,
 }
 
 const FORMAT_VERSION: u32 = 1;
@@ -94,7 +97,12 @@ impl Revisions {
             self.unreadable = None;
             return Err(why);
         }
-        let mut now = Known { revision: tenant.chain_revision, digest: digest(tenant), previous: None };
+        let mut now = Known {
+            revision: tenant.chain_revision,
+            digest: digest(tenant),
+            previous: None,
+            came_back: false,
+        };
         let Some(known) = self.file.chains.get(name) else {
             // Who never had a chain need not be remembered.
             if !tenant.plugins.is_empty() {
@@ -117,7 +125,10 @@ impl Revisions {
             ));
         }
         let is_same = known.digest == now.digest;
-        now.previous = if is_same { known.previous.clone() } else { Some(known.digest.clone()) };
+        (now.previous, now.came_back) = match is_same {
+            true => (known.previous.clone(), known.came_back),
+            false => (Some(known.digest.clone()), known.previous.as_ref() == Some(&now.digest)),
+        };
         if *known != now || self.file.bodies.get(&now.digest) != Some(&tenant.plugins) {
             self.remember(name, now, tenant);
         }

@@ -122,8 +122,10 @@ impl Target {
         };
         let file = self.file.display();
         output::say(&format!(
-            "{file}: `{}` has a new chain under chain_revision {revision}; {reload}",
-            self.name
+            "{file}: `{}` has a new chain under chain_revision {revision}: {}; before: {}; {reload}",
+            self.name,
+            named(plugins, &self.tenant.plugins),
+            named(&self.tenant.plugins, plugins),
         ))?;
         Ok(Exit::Done)
     }
@@ -196,6 +198,23 @@ impl Target {
             }
         }
         Ok(())
+    }
+}
+
+/// A chain for people, beside `other`: what both have under one digest may have another config. Configs are
+/// confidential.
+fn named(chain: &[PluginRef], other: &[PluginRef]) -> String {
+    let name = |plugin: &PluginRef| {
+        let digest = plugin.sha256.get(..8).unwrap_or_default();
+        let is_changed = |other: &PluginRef| {
+            (&other.name, &other.sha256) == (&plugin.name, &plugin.sha256) && other != plugin
+        };
+        let config = if other.iter().any(is_changed) { " with another config" } else { "" };
+        format!("{} {digest}…{config}", plugin.name)
+    };
+    match chain {
+        [] => "no plugins".to_owned(),
+        plugins => plugins.iter().map(name).collect::<Vec<_>>().join(", "),
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) struct ChangeArgs {
     /// Only print the YAML to put in, for a file that something else writes
     #[arg(long)]
     print: bool,
-    /// It is meant, whatever the comparison says
+    /// It is meant, whatever speaks against it: the comparison, or that somebody went back from it
     #[arg(long, short)]
     yes: bool,
 }

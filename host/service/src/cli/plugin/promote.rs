@@ -28,8 +28,10 @@ pub(super) fn promote(config: Option<&Path>, args: &ChangeArgs) -> Result<Exit, 
         }
         None => vec!["no service runs, so there is nothing that it was compared on".to_owned()],
     };
-    if !worries.is_empty() && !args.yes {
-        let all = worries.iter().map(|worry| format!("\n  {worry}")).collect::<String>();
+    let all = worries.iter().map(|worry| format!("\n  {worry}")).collect::<String>();
+    if args.print {
+        worries.iter().for_each(|worry| output::complain(worry));
+    } else if !worries.is_empty() && !args.yes {
         return Err(CliError::failed(format!(
             "nothing was changed:{all}\nsay --yes if it is meant all the same"
         )));

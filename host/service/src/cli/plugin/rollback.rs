@@ -19,6 +19,15 @@ pub(super) fn rollback(config: Option<&Path>, args: &ChangeArgs) -> Result<Exit,
             "before its present chain `{name}` had none, and everything was stored as it came; if that is meant, \
              write `plugins: []` under a higher chain_revision yourself"
         )),
+        Some(_)
+            if target.revisions.known(name).is_some_and(|known| known.came_back)
+                && !(args.yes || args.print) =>
+        {
+            refuse(format!(
+                "nothing was changed: the chain before the present one of `{name}` is the one that was gone back \
+                 from\nsay --yes if that is meant to come back"
+            ))
+        }
         Some(plugins) => target.change(plugins, false, args.print),
     }
 }
