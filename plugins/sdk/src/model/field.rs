@@ -125,8 +125,11 @@ impl<'a> Field<'a> {
     /// ```
     /// # use replay_plugin::Field;
     /// fn hide_secrets(field: Field<'_>) {
-    ///     let classes = field.element().and_then(|element| Some(element.attribute("class")?.to_owned()));
-    ///     if classes.is_some_and(|classes| classes.split_whitespace().any(|class| class == "secret")) {
+    ///     // Each class that it ever had, and who is not known may have had it.
+    ///     let is_secret = field.element().is_none_or(|element| {
+    ///         element.values("class").flat_map(str::split_whitespace).any(|class| class == "secret")
+    ///     });
+    ///     if is_secret {
     ///         field.block();
     ///     }
     /// }
