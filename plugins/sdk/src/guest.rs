@@ -1,5 +1,6 @@
 //! The component boundary: the interface's resources as [`Source`], a struct as its exports.
 
+use crate::Level;
 use crate::model::{
     Batch, Changes, ChunkInfo, Element, FieldsView, Item, Manifest, Replacement, Source, Verdict,
 };
@@ -23,6 +24,21 @@ use bindings::gosight::replay::chunks as wit;
 pub struct Configured<P> {
     plugin: P,
     manifest: Manifest,
+}
+
+/// Tells the author what a panic says, before it ends the call.
+pub fn tell_panics() {
+    std::panic::set_hook(Box::new(|panic| log(Level::Error, &panic.to_string())));
+}
+
+pub(crate) fn log(level: Level, message: &str) {
+    let level = match level {
+        Level::Debug => wit::Level::Debug,
+        Level::Info => wit::Level::Info,
+        Level::Warn => wit::Level::Warn,
+        Level::Error => wit::Level::Error,
+    };
+    bindings::log(level, message);
 }
 
 /// `configure`, but for where the result is kept.
@@ -152,6 +168,7 @@ macro_rules! export_guest {
 
             impl bindings::Guest for Component {
                 fn configure(config: String) -> Result<bindings::Manifest, String> {
+                    $crate::guest::tell_panics();
                     let (configured, manifest) = $crate::guest::configure::<$plugin>(&config)?;
                     PLUGIN.set(configured).map_err(|_| "configured twice")?;
                     Ok(manifest)

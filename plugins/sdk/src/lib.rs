@@ -43,6 +43,7 @@ mod config;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod guest;
+mod log;
 pub mod matching;
 pub mod memory;
 mod model;
@@ -52,6 +53,7 @@ pub mod selectors;
 pub mod series;
 
 pub use config::parse_config;
+pub use log::{Level, log};
 pub use model::{
     Batch, Changes, Chunk, ChunkInfo, Edit, Element, Field, FieldsView, FocusChange, Item, Kind, Kinds,
     Manifest, MaskChar, Move, Replacement, Source, Verdict, ViewError,
