@@ -1,6 +1,7 @@
 //! What comes in is stored, once, and comes out as it was.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use flate2::read::GzDecoder;
 use replay_tests::records::{TestChunk, gzip, recorded, session_id, unbase64, visits};
@@ -100,6 +101,25 @@ fn the_intake_says_what_is_wrong() {
     let ready: Value = serde_json::from_str(&service.get("/readyz").1).unwrap();
     assert_eq!(ready["status"], "ready");
     assert!(ready["checks"].as_array().unwrap().iter().all(|check| check["ok"] == true));
+}
+
+#[test]
+fn bodies_that_are_announced_and_never_come_keep_nobody_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let service = Service::start(dir.path(), &format!("{FAST}limits: {{ memory_budget: 128MiB }}\n"));
+    let address = service.api().strip_prefix("http://").unwrap();
+    let announce = || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = "POST /v1/replay HTTP/1.1\r\nhost: replay\r\ncontent-length: 67108864\r\n\r\n{";
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    };
+    let announced: Vec<TcpStream> = (0..8).map(|_| announce()).collect();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let chunk = TestChunk::new("shop", &session_id(1), 0, 1_700_000_000_000, 2, "x");
+    let (status, text) = service.post(chunk.body("pk_live_shop").to_string().as_bytes());
+    assert_eq!(status, 200, "{text}");
+    drop(announced);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Memory stays bounded: 100,000 open sessions, and a budget that seals instead of growing.
 
-use replay_tests::records::{TestChunk, session_id};
+use replay_tests::records::{TestChunk, gzip, session_id};
 use replay_tests::service::Service;
 
 const SESSIONS: u64 = 100_000;
@@ -86,4 +86,34 @@ fn large_blocks_are_given_back() {
         "the allocator is as the C library has it"
     );
     assert_eq!(service.stop().0, Some(0));
+}
+
+#[test]
+fn bodies_that_unzip_to_much_are_taken_a_few_at_a_time() {
+    if !cfg!(target_os = "linux") {
+        eprintln!("SKIPPED: resident memory is read from /proc");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let extra = "replay: { idle_timeout: 50ms, flush_interval: 20ms }\n\
+                 limits: { memory_budget: 64MiB, max_record_bytes: 32MiB }\n";
+    let service = Service::start(dir.path(), extra);
+    let noise: String =
+        (1..250u64).map(|n| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    let text = noise.repeat(7_500);
+    let body = format!(
+        r#"{{"project_key":"pk_live_shop","session_id":"{}","chunk_index":0,"timestamp_start":1700000000000,
+            "timestamp_end":1700000000000,"events":[{{"type":3,"timestamp":1,"data":{{"text":"{text}"}}}}]}}"#,
+        session_id(1)
+    );
+    let body = gzip(body.as_bytes());
+    assert!(body.len() < 1 << 20, "{} bytes", body.len());
+    let stored = std::thread::scope(|scope| {
+        let posts: Vec<_> = (0..24).map(|_| scope.spawn(|| service.post(&body).0)).collect();
+        posts.into_iter().map(|post| post.join().unwrap()).filter(|status| *status == 200).count()
+    });
+    let peak_mib = status_mib(service.pid(), "VmHWM:");
+    eprintln!("24 bodies of {} KiB: {stored} taken, peak {peak_mib} MiB", body.len() >> 10);
+    assert!(stored > 0, "{}", service.log());
+    assert!(peak_mib < 500, "{peak_mib} MiB");
 }

@@ -7,16 +7,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use replay_core::codec::CodecError;
+use bytes::BytesMut;
+use http_body_util::BodyExt;
+use replay_core::codec::{Codec, CodecError, detect};
 use replay_core::identity::ProjectId;
 use replay_core::record::intake::{IntakeError, IntakeRecord, from_sdk, unzip_body};
 use replay_core::reject::Reason;
 use replay_ports::PortError;
+use tokio::sync::Semaphore;
 
 use super::{App, cors, error, error_retry};
 use crate::clock::unix_ms;
@@ -24,8 +27,11 @@ use crate::clock::unix_ms;
 /// A body that is not here by then is given up.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Up to this a body is read on the connection's thread.
+/// Up to this a body that is not zipped becomes a record on the connection's thread, at once.
 const INLINE_BYTES: usize = 256 << 10;
+
+/// Of others so many become records at a time; each holds up to three times the largest record meanwhile.
+const MAKING: usize = 2;
 
 /// Bounds of the intake.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +40,7 @@ pub struct IntakeLimits {
     pub max_record_bytes: usize,
     /// `limits.max_depth`.
     pub max_depth: usize,
-    /// Bytes of all bodies at a time, by what they announce.
+    /// Bytes of all bodies and records at a time.
     pub in_flight_bytes: usize,
     /// Bytes of one project's records at a time.
     pub project_bytes: usize,
@@ -44,6 +50,7 @@ pub struct IntakeLimits {
 pub struct Intake {
     limits: IntakeLimits,
     in_flight: Mutex<InFlight>,
+    making: Semaphore,
 }
 
 #[derive(Default)]
@@ -55,18 +62,17 @@ struct InFlight {
 impl Intake {
     /// An idle intake.
     pub fn new(limits: IntakeLimits) -> Self {
-        Self { limits, in_flight: Mutex::default() }
+        Self { limits, in_flight: Mutex::default(), making: Semaphore::new(MAKING) }
     }
 
-    /// Room for a body before a byte of it is read.
-    fn reserve(&self, bytes: usize) -> Result<Ticket<'_>, Full> {
-        let mut in_flight = self.books();
-        // A single request always fits: its size has a bound of its own.
-        if in_flight.total > 0 && in_flight.total + bytes > self.limits.in_flight_bytes {
+    /// A request whose body announces so many bytes, if there is room for them. What is only announced takes
+    /// none: it costs the sender nothing.
+    fn begin(&self, announced: usize) -> Result<Ticket<'_>, Full> {
+        let in_flight = self.books();
+        if in_flight.total > 0 && in_flight.total + announced > self.limits.in_flight_bytes {
             return Err(Full::All);
         }
-        in_flight.total += bytes;
-        Ok(Ticket { intake: self, project_id: None, bytes })
+        Ok(Ticket { intake: self, project_id: None, bytes: 0 })
     }
 
     /// Room for a record within its project's share.
@@ -96,6 +102,21 @@ struct Ticket<'a> {
     /// Of a project's share; else of the whole.
     project_id: Option<ProjectId>,
     bytes: usize,
+}
+
+impl Ticket<'_> {
+    /// So many bytes of the whole are here now, in place of those before.
+    fn hold(&mut self, bytes: usize) -> Result<(), Full> {
+        let mut in_flight = self.intake.books();
+        let others = in_flight.total - self.bytes;
+        // A single request always fits: its size has a bound of its own.
+        if bytes > self.bytes && others > 0 && others + bytes > self.intake.limits.in_flight_bytes {
+            return Err(Full::All);
+        }
+        in_flight.total = others + bytes;
+        self.bytes = bytes;
+        Ok(())
+    }
 }
 
 impl Drop for Ticket<'_> {
@@ -144,40 +165,54 @@ async fn accept(app: &Arc<App>, request: Request) -> Result<Response, Response> 
     if announced.is_some_and(|bytes: usize| bytes > limits.max_record_bytes) {
         return Err(too_large(limits.max_record_bytes));
     }
-    let _room = app.intake.reserve(announced.unwrap_or(limits.max_record_bytes)).map_err(full)?;
-    let body = read_body(request, limits.max_record_bytes).await?;
-    let record = if body.len() > INLINE_BYTES {
+    let mut room = app.intake.begin(announced.unwrap_or(0)).map_err(full)?;
+    let body = read_body(request.into_body(), limits.max_record_bytes, &mut room).await?;
+    let record = if body.len() > INLINE_BYTES || detect(&body) == Some(Codec::Gzip) {
+        // Only unzipping tells how large the record is: until its bytes are counted few are made.
+        let _turn = app.intake.making.acquire().await;
         // Reading a large body must not hold up the other connections of this thread.
-        tokio::task::block_in_place(|| to_record(app, &body))
+        let record = tokio::task::block_in_place(|| to_record(app, body)).map_err(|error| refused(&error))?;
+        room.hold(record.record.len()).map_err(full)?;
+        record
     } else {
-        to_record(app, &body)
+        to_record(app, body).map_err(|error| refused(&error))?
     };
-    let record = record.map_err(|error| refused(&error))?;
     let _share = app.intake.enter(&record.project_id, record.record.len()).map_err(full)?;
     let written = app.stores.source.append(record.record.into(), unix_ms(), None).await;
     written.map(|_| axum::Json(serde_json::json!({ "ok": true })).into_response()).map_err(unwritten)
 }
 
-fn to_record(app: &App, body: &[u8]) -> Result<IntakeRecord, IntakeError> {
+fn to_record(app: &App, body: BytesMut) -> Result<IntakeRecord, IntakeError> {
     let limits = app.intake.limits;
-    let body = unzip_body(body, limits.max_record_bytes)?;
+    let body = unzip_body(&body, limits.max_record_bytes)?;
     let tenants = app.tenants.get();
     from_sdk(&body, |key| tenants.by_key(key).cloned(), limits.max_depth)
 }
 
 /// Any content type is taken: beacons come as `text/plain`.
-async fn read_body(request: Request, limit: usize) -> Result<Bytes, Response> {
-    let limited = http_body_util::Limited::new(request.into_body(), limit);
-    let collected = http_body_util::BodyExt::collect(limited);
-    match tokio::time::timeout(BODY_TIMEOUT, collected).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(why)) if why.is::<http_body_util::LengthLimitError>() => Err(too_large(limit)),
-        Ok(Err(_)) => Err(error(StatusCode::BAD_REQUEST, "unreadable_body", "the body ended early")),
-        Err(_) => {
-            let message = format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs());
-            Err(error(StatusCode::REQUEST_TIMEOUT, "slow_body", &message))
+async fn read_body(body: Body, limit: usize, room: &mut Ticket<'_>) -> Result<BytesMut, Response> {
+    let Ok(collected) = tokio::time::timeout(BODY_TIMEOUT, collect(body, limit, room)).await else {
+        let message = format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs());
+        return Err(error(StatusCode::REQUEST_TIMEOUT, "slow_body", &message));
+    };
+    collected
+}
+
+/// The whole body; its bytes are counted as they come.
+async fn collect(mut body: Body, limit: usize, room: &mut Ticket<'_>) -> Result<BytesMut, Response> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let early = |_| error(StatusCode::BAD_REQUEST, "unreadable_body", "the body ended early");
+        // What is no data is a trailer.
+        let Ok(data) = frame.map_err(early)?.into_data() else { continue };
+        let bytes = whole.len() + data.len();
+        if bytes > limit {
+            return Err(too_large(limit));
         }
+        room.hold(bytes).map_err(full)?;
+        whole.extend_from_slice(&data);
     }
+    Ok(whole)
 }
 
 fn too_large(limit: usize) -> Response {
@@ -235,5 +270,45 @@ fn unwritten(why: PortError) -> Response {
             let after = Duration::from_secs(30);
             error_retry(StatusCode::SERVICE_UNAVAILABLE, "source_refuses", message, after)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intake() -> Intake {
+        let (max_record_bytes, max_depth) = (1_000, 8);
+        Intake::new(IntakeLimits {
+            max_record_bytes,
+            max_depth,
+            in_flight_bytes: 1_500,
+            project_bytes: 1_000,
+        })
+    }
+
+    #[test]
+    fn what_is_only_announced_takes_no_room() {
+        let intake = intake();
+        let mut idle: Vec<Ticket<'_>> = (0..10).map(|_| intake.begin(1_000).ok().unwrap()).collect();
+        let mut body = intake.begin(1_000).ok().unwrap();
+        assert!(body.hold(1_000).is_ok());
+        assert!(intake.begin(501).is_err() && intake.begin(500).is_ok(), "what is here does");
+        assert!(idle[0].hold(500).is_ok() && idle[1].hold(1).is_err());
+        drop(body);
+        assert!(idle[1].hold(1_000).is_ok());
+        drop(idle);
+        assert_eq!(intake.books().total, 0);
+    }
+
+    #[test]
+    fn a_record_counts_as_it_is_unzipped() {
+        let intake = intake();
+        let mut zipped: Vec<Ticket<'_>> = (0..3).map(|_| intake.begin(10).ok().unwrap()).collect();
+        assert!(zipped.iter_mut().all(|ticket| ticket.hold(10).is_ok()));
+        assert!(zipped[0].hold(1_000).is_ok());
+        assert!(zipped[1].hold(1_000).is_err(), "it keeps what it had");
+        assert_eq!(intake.books().total, 1_020);
+        assert!(zipped[2].hold(0).is_ok());
     }
 }
