@@ -66,14 +66,15 @@ pub(super) fn key(payload: &[u8]) -> Option<String> {
     SessionId::parse(std::str::from_utf8(value).ok()?).map(|id| id.to_string())
 }
 
-/// A header of ours counts; else the topic's timestamp. Where that is missing, older than Kafka, or
-/// not yet come, it is now: the one case in which a redelivery may raise it. To believe it would
-/// skip the record as expired, or keep it for ever.
+/// A header of ours counts; else the topic's timestamp. What is not yet come counts in neither, and of the
+/// topic's what is missing or older than Kafka: then it is now, the one case in which a redelivery may raise it.
+/// To believe it would skip the record as expired, or keep it for ever; a table of ours may not even hold it.
 fn received_at(header: Option<&str>, timestamp: Option<i64>, now_ms: u64) -> u64 {
-    if let Some(ms) = header.and_then(|text| text.parse().ok()) {
+    let latest_ms = now_ms.saturating_add(SKEW_MS);
+    if let Some(ms) = header.and_then(|text| text.parse().ok()).filter(|ms| *ms <= latest_ms) {
         return ms;
     }
-    let believable = EARLIEST_MS..=now_ms.saturating_add(SKEW_MS);
+    let believable = EARLIEST_MS..=latest_ms;
     timestamp.and_then(|ms| u64::try_from(ms).ok()).filter(|ms| believable.contains(ms)).unwrap_or(now_ms)
 }
 
@@ -97,6 +98,9 @@ mod tests {
         assert_eq!(received_at(Some("7"), Some(1_700_000_000_000), NOW), 7);
         assert_eq!(received_at(None, Some(1_700_000_000_000), NOW), 1_700_000_000_000);
         assert_eq!(received_at(Some("soon"), Some(1_700_000_000_000), NOW), 1_700_000_000_000);
+        for yet_to_come in ["18446744073709551615", "10413792000000", "1800000300001"] {
+            assert_eq!(received_at(Some(yet_to_come), Some(1_700_000_000_000), NOW), 1_700_000_000_000);
+        }
         for nonsense in [None, Some(-1), Some(0), Some(1_000), Some(i64::MAX), Some(NOW as i64 + 300_001)] {
             assert_eq!(received_at(None, nonsense, NOW), NOW, "{nonsense:?}");
         }
