@@ -14,6 +14,9 @@ pub struct Report {
     pub status: String,
     /// What is not well, and why.
     pub troubles: Vec<String>,
+    /// Why the config on disk is refused, if it is.
+    #[serde(default)]
+    pub config_refused: Option<String>,
     /// The source's partitions.
     pub partitions: Vec<Partition>,
     /// Records since the start.
@@ -84,6 +87,7 @@ pub fn report(
     Report {
         status: readiness.status.to_owned(),
         troubles: readiness.checks.into_iter().filter_map(trouble).collect(),
+        config_refused: None,
         partitions: partitions(books, end_offsets),
         received: books.counts.received,
         settled: books.counts.settled.iter().map(|(ending, count)| (ending_name(*ending), *count)).collect(),
@@ -141,6 +145,9 @@ pub fn to_text(report: &Report) -> String {
     let _ = writeln!(text, "status         {}", report.status);
     for trouble in &report.troubles {
         let _ = writeln!(text, "               {trouble}");
+    }
+    for line in report.config_refused.iter().flat_map(|why| why.lines()) {
+        let _ = writeln!(text, "               {line}");
     }
     for books in &report.partitions {
         let pinned = match (books.lowest_unsettled, books.age_ms, &books.stage) {

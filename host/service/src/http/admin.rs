@@ -56,7 +56,9 @@ async fn status(State(app): State<Arc<App>>) -> Response {
     let status = app.status().await;
     let readiness = app.readiness(status.as_ref());
     let end_offsets = app.stores.source.end_offsets();
-    let report = crate::status::report(status.as_ref(), readiness, &end_offsets, &app.metrics.lifecycle());
+    let mut report =
+        crate::status::report(status.as_ref(), readiness, &end_offsets, &app.metrics.lifecycle());
+    report.config_refused = app.reloads.refusal();
     axum::Json(report).into_response()
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Everything is read, checked and compiled first; then tenants, SDK keys, retention and chains take the
 //! place of the old ones, and batches that are under way end on the chain they began with. A config that is
-//! refused changes nothing, is said once, and shows in metrics and `/readyz` until it is mended. What else
-//! the config holds is read at the start only; that it changed is said too.
+//! refused changes nothing, is said once, and shows in metrics, `status` and `/readyz` until it is mended. What
+//! else the config holds is read at the start only; that it changed is said too.
 //!
 //! **Who leaves.** Keys of a tenant that is not listed any more are refused at once. Its records that wait
 //! here become dead letters where unlisted projects are rejected; where they are taken, they go through the
@@ -140,7 +140,7 @@ impl Reloader {
                 if turn.is_err() {
                     // What a panic left in the sandbox is not to be trusted.
                     self.sandbox = None;
-                    self.books.refused();
+                    self.books.refused("reading it ended early");
                     self.said = Some("reading it ended early".to_owned());
                     tracing::error!("the config stays as it was: reading it ended early");
                 }
@@ -172,7 +172,7 @@ impl Reloader {
         }
         self.retry_at = None;
         let Err(Refused { why, retry }) = self.take(trigger) else { return };
-        self.books.refused();
+        self.books.refused(&why);
         self.retry_at = retry.then(|| self.next_try());
         if trigger == Trigger::Asked || self.said.as_ref() != Some(&why) {
             tracing::error!("the config stays as it was:\n{why}");
