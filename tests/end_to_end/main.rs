@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
 
 mod breakers;
+mod check;
 mod cold;
 mod commands;
 mod dead_letters;

@@ -5,7 +5,7 @@ use std::path::Path;
 use replay_ports::{Finding, Verdict};
 
 use super::servers;
-use crate::chains::{ChainProblems, any_chain, check_components};
+use crate::chains::any_chain;
 use crate::config::{ColdStore, DeadLetterStore, Hot, Place, Settings, Source};
 use crate::lock::running_owner;
 
@@ -50,16 +50,14 @@ fn local(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-/// Where components come from, and whether they are there. Asks servers: on a thread that may wait.
+/// Where components come from. Asks servers: on a thread that may wait.
 async fn plugins(settings: &Settings) -> Vec<Finding> {
     if !any_chain(&settings.tenants) {
         return Vec::new();
     }
-    let (registry, tenants) = (super::registry(settings), settings.tenants.clone());
-    let looked = tokio::task::spawn_blocking(move || {
-        let mut findings: Vec<Finding> = registry.reach().into_iter().map(of_place).collect();
-        findings.push(of_components(check_components(&tenants, &registry)));
-        findings
+    let registry = super::registry(settings);
+    let looked = tokio::task::spawn_blocking(move || -> Vec<Finding> {
+        registry.reach().into_iter().map(of_place).collect()
     });
     let failed = |error| vec![Finding::wrong("plugins", format!("looking ended early: {error}"), "")];
     looked.await.unwrap_or_else(failed)
@@ -72,28 +70,6 @@ fn of_place((place, reached): (&Place, Result<(), String>)) -> Finding {
         Ok(()) => Finding::fine(CHECK, format!("{place} answers")),
         Err(why) if place.is_remote() => Finding::unreachable(CHECK, format!("{place}: {why}"), ADVICE),
         Err(why) => Finding::wrong(CHECK, format!("{place}: {why}"), ADVICE),
-    }
-}
-
-fn of_components(checked: Result<Vec<String>, ChainProblems>) -> Finding {
-    const CHECK: &str = "plugins";
-    match checked {
-        Ok(away) if away.is_empty() => {
-            Finding::fine(CHECK, "every component is there and is what its pin says")
-        }
-        Ok(away) => Finding::warning(
-            CHECK,
-            away.join("\n"),
-            "bring the registry back: copies that are kept serve meanwhile",
-        ),
-        Err(problems) if problems.is_away() => {
-            Finding::unreachable(CHECK, problems.to_string(), "bring the registry back")
-        }
-        Err(problems) => Finding::wrong(
-            CHECK,
-            problems.to_string(),
-            "put the reviewed components into plugins.dir or a registry, or mend their sha256",
-        ),
     }
 }
 

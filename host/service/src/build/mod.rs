@@ -7,7 +7,7 @@ mod remote;
 #[cfg_attr(not(feature = "servers"), path = "no_servers.rs")]
 mod servers;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,9 @@ use replay_embedded::log::LocalLog;
 use replay_ports::Result;
 use replay_sandbox::Sandbox;
 
-use crate::chains::{ChainLimits, ChainProblems, ChainSet, Chains, Loaded, Loading, ShadowBounds, any_chain};
+use crate::chains::{
+    ChainLimits, ChainProblems, ChainSet, Chains, Loaded, Loading, Revisions, ShadowBounds, any_chain,
+};
 use crate::clock::{Clock, millis, unix_ms};
 use crate::config::{PluginLimits, Recompress, ScriptLimits, Settings, Tenant, Tenants};
 use crate::http::IntakeLimits;
@@ -98,13 +100,34 @@ pub(crate) fn chain_set(
         // Nobody has a plugin any more: what is left of them holds settings.
         replay_sandbox::sweep_unused(&settings.plugins.cache_dir);
     }
-    let loading = Loading {
-        registry,
-        revisions: &revisions_file(settings),
-        letters: settings.dead_letters.payload,
-        threads: settings.limits.workers,
+    let revisions = revisions_file(settings);
+    ChainSet::load(&settings.tenants, kept.as_ref(), &loading(settings, registry, &revisions))
+}
+
+/// Whether [`chains`] would do, with these revisions; nothing is remembered or removed. Unless it `loads`, only
+/// what needs no component is looked at. Answers which places cannot be asked, where copies would serve.
+pub(crate) fn try_chains(
+    settings: &Settings,
+    revisions: Revisions,
+    loads: bool,
+) -> std::result::Result<Vec<String>, ChainProblems> {
+    let (registry, file) = (registry(settings), revisions_file(settings));
+    let wants_sandbox = loads && any_chain(&settings.tenants);
+    let (sandbox, problems) = match wants_sandbox.then(|| sandbox(settings)).transpose() {
+        Ok(sandbox) => (sandbox, ChainProblems::default()),
+        Err(problems) => (None, problems),
     };
-    ChainSet::load(&settings.tenants, kept.as_ref(), &loading)
+    let loading = loading(settings, &registry, &file);
+    match ChainSet::try_out(&settings.tenants, sandbox.as_ref(), &loading, revisions) {
+        Ok(away) if problems.is_empty() => Ok(away),
+        Ok(_) => Err(problems),
+        Err(others) => Err(problems.and(others)),
+    }
+}
+
+fn loading<'a>(settings: &Settings, registry: &'a Registry, revisions: &'a Path) -> Loading<'a> {
+    let (letters, threads) = (settings.dead_letters.payload, settings.limits.workers);
+    Loading { registry, revisions, letters, threads }
 }
 
 /// Where the config's components are found. Inside a runtime, for places in buckets.

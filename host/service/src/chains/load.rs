@@ -2,84 +2,20 @@
 //! cache, and asked what it is. Everything that is wrong is said at once.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use replay_core::identity::ProjectId;
 use replay_core::rrweb::Kinds;
 use replay_sandbox::{Class, Sandbox};
 
+use super::problems::{ChainProblems, Faults, Spot, fault_of, spots};
 use super::revisions::{DEFAULTS, Revisions, digest_of};
 use super::{Chain, ChainSet, Guest, Shadow, ShadowCounts, Stage, StageCounts, letters_hold_payload};
 use crate::config::{DeadLetterPayload, OnPluginFailure, PluginClass, PluginRef, ShadowRef, Tenant, Tenants};
-use crate::registry::{Component, Missing, Registry, Wanted};
-
-/// What is wrong with the chains of a config.
-#[derive(Debug, Default)]
-pub struct ChainProblems {
-    problems: Vec<String>,
-    away: bool,
-}
-
-impl ChainProblems {
-    pub(crate) fn one(problem: String) -> Self {
-        Self { problems: vec![problem], away: false }
-    }
-
-    /// Whether a place of components could not be asked: another try may go well.
-    pub fn is_away(&self) -> bool {
-        self.away
-    }
-
-    fn missing(&mut self, wanted: &Wanted, missing: &Missing) {
-        self.away |= missing.away;
-        self.problems.push(format!("plugin `{}`: {missing}", wanted.name));
-    }
-
-    /// Each problem once, in order; `Err` if there is any.
-    fn settle(mut self) -> Result<(), Self> {
-        self.problems.sort_unstable();
-        self.problems.dedup();
-        if self.problems.is_empty() { Ok(()) } else { Err(self) }
-    }
-}
-
-impl fmt::Display for ChainProblems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, problem) in self.problems.iter().enumerate() {
-            let separator = if position > 0 { "\n" } else { "" };
-            write!(f, "{separator}{problem}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ChainProblems {}
-
-/// Whether the components of all chains are where the config says, without loading any; what place cannot
-/// be asked. Blocks.
-pub fn check_components(tenants: &Tenants, registry: &Registry) -> Result<Vec<String>, ChainProblems> {
-    let (mut problems, mut away) = (ChainProblems::default(), Vec::new());
-    for wanted in all_wanted(tenants, registry) {
-        match registry.look(&wanted) {
-            Ok(None) => {}
-            Ok(Some(why)) => away.push(format!("plugin `{}`: {why}", wanted.name)),
-            Err(missing) => problems.missing(&wanted, &missing),
-        }
-    }
-    problems.settle().map(|()| away)
-}
-
-/// The components of all chains, each once.
-fn all_wanted(tenants: &Tenants, registry: &Registry) -> Vec<Wanted> {
-    let mut wanted: Vec<Wanted> =
-        tenants.all().flat_map(Tenant::components).map(|plugin| registry.wanted(plugin)).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    wanted
-}
+use crate::registry::{Component, Registry, Wanted};
 
 /// What loading needs beside the tenants.
 pub struct Loading<'a> {
@@ -101,6 +37,9 @@ pub struct Loaded {
     pub away: Vec<Wanted>,
 }
 
+/// How often it is said how far loading is.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
 impl ChainSet {
     /// Loads the chains of all tenants. `sandbox` is asked only if there is a plugin. Blocks: a component
     /// that is not in the cache is compiled.
@@ -109,40 +48,70 @@ impl ChainSet {
         sandbox: Option<&Sandbox>,
         loading: &Loading<'_>,
     ) -> Result<Loaded, ChainProblems> {
-        let mut problems = ChainProblems::default();
-        let (guests, away) = match sandbox {
-            Some(sandbox) => guests(tenants, sandbox, loading, &mut problems),
-            None => Default::default(),
-        };
         let mut revisions = Revisions::open(loading.revisions);
-        let mut chain = |name: &str, tenant: &Tenant| {
-            let chain = chain(name, tenant, loading, &guests, &mut problems.problems);
-            if let Err(problem) = revisions.accept(name, tenant) {
-                problems.problems.push(problem);
-            }
-            chain
-        };
-        let defaults = chain(DEFAULTS, &tenants.defaults);
-        let listed: Vec<(ProjectId, Option<Chain>)> =
-            tenants.listed.iter().map(|(id, tenant)| (id.clone(), chain(id.as_str(), tenant))).collect();
-        problems.problems.extend(revisions.vanished(tenants));
-        if !problems.problems.is_empty() {
-            return Err(problems);
-        }
+        let (mut set, away) = ready(tenants, sandbox, loading, &mut revisions)?;
         if let Err(error) = revisions.save() {
             let path = loading.revisions.display();
             let problem = format!("cannot remember the chains' revisions in {path}: {error}");
             return Err(ChainProblems::one(problem));
         }
-        let Some(defaults) = defaults else { return Err(problems) };
         if let Some(sandbox) = sandbox {
             keep_only(tenants, sandbox);
         }
-        let listed = listed.into_iter().filter_map(|(id, chain)| Some((id, Arc::new(chain?)))).collect();
-        let mut set = Self::new(defaults, listed);
         set.remembered = revisions.remembered(tenants);
+        let away = away.into_keys().collect();
         Ok(Loaded { set, away })
     }
+
+    /// Whether [`Self::load`] would do: all the same, but nothing is remembered or removed. Without a sandbox
+    /// only what needs no component is looked at. What place cannot be asked, of which a copy would serve.
+    pub(crate) fn try_out(
+        tenants: &Tenants,
+        sandbox: Option<&Sandbox>,
+        loading: &Loading<'_>,
+        mut revisions: Revisions,
+    ) -> Result<Vec<String>, ChainProblems> {
+        let problems = match ready(tenants, sandbox, loading, &mut revisions) {
+            Ok((_, away)) => {
+                return Ok(away
+                    .iter()
+                    .map(|(wanted, why)| format!("plugin `{}`: {why}", wanted.name))
+                    .collect());
+            }
+            Err(problems) => problems,
+        };
+        // Chains without their plugins are none, which is all that was wrong.
+        if problems.is_empty() { Ok(Vec::new()) } else { Err(problems) }
+    }
+}
+
+/// Chains that may run, if nothing is wrong, and of which components only the copy is there, and why.
+fn ready(
+    tenants: &Tenants,
+    sandbox: Option<&Sandbox>,
+    loading: &Loading<'_>,
+    revisions: &mut Revisions,
+) -> Result<(ChainSet, BTreeMap<Wanted, String>), ChainProblems> {
+    let mut problems = ChainProblems::default();
+    let (guests, away) = match sandbox {
+        Some(sandbox) => guests(tenants, sandbox, loading, &mut problems),
+        None => Default::default(),
+    };
+    let mut chain = |name: &str, tenant: &Tenant| {
+        let chain = chain(name, tenant, loading, &guests, &mut problems);
+        problems.extend(revisions.accept(name, tenant).err());
+        chain
+    };
+    let defaults = chain(DEFAULTS, &tenants.defaults);
+    let listed: Vec<(ProjectId, Option<Chain>)> =
+        tenants.listed.iter().map(|(id, tenant)| (id.clone(), chain(id.as_str(), tenant))).collect();
+    problems.extend(revisions.vanished(tenants));
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let Some(defaults) = defaults else { return Err(problems) };
+    let listed = listed.into_iter().filter_map(|(id, chain)| Some((id, Arc::new(chain?)))).collect();
+    Ok((ChainSet::new(defaults, listed), away))
 }
 
 /// What is compiled of plugins that the config does not have any more holds their tenants' settings.
@@ -164,7 +133,7 @@ fn chain(
     tenant: &Tenant,
     loading: &Loading<'_>,
     guests: &Guests,
-    problems: &mut Vec<String>,
+    problems: &mut ChainProblems,
 ) -> Option<Chain> {
     let stages = stages(&tenant.plugins, loading, guests)?;
     let shadow = match &tenant.shadow {
@@ -251,65 +220,99 @@ impl Key {
 type Guests = BTreeMap<Key, Arc<dyn Guest>>;
 
 /// Finds each component once and loads each plugin once, several at a time. Beside the plugins: of which
-/// components only the copy was there.
+/// components only the copy was there, and why.
 fn guests(
     tenants: &Tenants,
     sandbox: &Sandbox,
     loading: &Loading<'_>,
     problems: &mut ChainProblems,
-) -> (Guests, Vec<Wanted>) {
-    let components = components(tenants, loading, problems);
-    let away = components.iter().filter(|(_, component)| component.away.is_some());
-    let away = away.map(|(wanted, _)| wanted.clone()).collect();
-    let mut keys: Vec<Key> =
-        tenants.all().flat_map(Tenant::components).map(|plugin| Key::of(plugin, loading.registry)).collect();
-    keys.sort_unstable();
-    keys.dedup();
+) -> (Guests, BTreeMap<Wanted, String>) {
+    let mut keys = BTreeMap::<Key, Vec<Spot<'_>>>::new();
+    for (spot, plugin) in spots(tenants) {
+        keys.entry(Key::of(plugin, loading.registry)).or_default().push(spot);
+    }
+    let components = components(&keys, loading, problems);
     // What is not there was reported.
-    keys.retain(|key| components.contains_key(&key.component));
-    let loaded = each(&keys, loading.threads, |key| {
+    keys.retain(|key, _| components.contains_key(&key.component));
+    let keys: Vec<(Key, Vec<Spot<'_>>)> = keys.into_iter().collect();
+    let progress = Progress::new(keys.len());
+    let loaded = each(&keys, loading.threads, |(key, _)| {
         let component = components.get(&key.component)?;
-        Some(sandbox.of_class(key.class).load(&component.path, &key.component.sha256, &key.config))
+        let loaded = sandbox.of_class(key.class).load(&component.path, &key.component.sha256, &key.config);
+        progress.one_more();
+        Some(loaded)
     });
     let mut guests = Guests::new();
-    let mut failed = Vec::new();
-    for (key, guest) in keys.into_iter().zip(loaded) {
+    let mut faults = Faults::default();
+    for ((key, spots), guest) in keys.into_iter().zip(loaded) {
         match guest {
             Some(Ok(guest)) => {
                 guests.insert(key, Arc::new(guest));
             }
-            Some(Err(error)) => failed.push(format!("plugin `{}`: {error}", key.component.name)),
+            Some(Err(error)) => faults.add(&key.component.name, &fault_of(&error, &key.config), &spots),
             None => {}
         }
     }
-    failed.sort_unstable();
-    failed.dedup();
-    problems.problems.append(&mut failed);
-    (guests, away)
+    problems.extend(faults.into_problems());
+    let away = components.into_iter().filter_map(|(wanted, component)| Some((wanted, component.away?)));
+    (guests, away.collect())
 }
 
 /// The components of all chains; what is missing is reported, and what serves as a copy only is said.
 fn components(
-    tenants: &Tenants,
+    keys: &BTreeMap<Key, Vec<Spot<'_>>>,
     loading: &Loading<'_>,
     problems: &mut ChainProblems,
 ) -> BTreeMap<Wanted, Component> {
-    let all = all_wanted(tenants, loading.registry);
-    let fetched = each(&all, loading.threads, |wanted| loading.registry.fetch(wanted));
+    let mut spots = BTreeMap::<&Wanted, Vec<Spot<'_>>>::new();
+    for (key, of_key) in keys {
+        spots.entry(&key.component).or_default().extend(of_key);
+    }
+    let all: Vec<(&Wanted, Vec<Spot<'_>>)> = spots.into_iter().collect();
+    let fetched = each(&all, loading.threads, |(wanted, _)| loading.registry.fetch(wanted));
     let mut found = BTreeMap::new();
-    for (wanted, component) in all.into_iter().zip(fetched) {
+    let mut faults = Faults::default();
+    for ((wanted, spots), component) in all.into_iter().zip(fetched) {
         match component {
             Ok(component) => {
                 if let Some(why) = &component.away {
                     let plugin = wanted.name.as_str();
                     tracing::warn!(plugin, why, "a registry is away: the copy of a component serves");
                 }
-                found.insert(wanted, component);
+                found.insert(wanted.clone(), component);
             }
-            Err(missing) => problems.missing(&wanted, &missing),
+            Err(missing) => {
+                if missing.away {
+                    problems.be_away();
+                }
+                faults.add(&wanted.name, &missing.why, &spots);
+            }
         }
     }
+    problems.extend(faults.into_problems());
     found
+}
+
+/// Says now and then how far loading is: scripts, or many tenants, take minutes.
+struct Progress {
+    all: usize,
+    state: Mutex<(usize, Instant)>,
+}
+
+impl Progress {
+    fn new(all: usize) -> Self {
+        Self { all, state: Mutex::new((0, Instant::now())) }
+    }
+
+    fn one_more(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (done, told) = &mut *state;
+        *done += 1;
+        if told.elapsed() >= TELL_EVERY && *done < self.all {
+            *told = Instant::now();
+            tracing::info!("{done} of {} plugins are ready", self.all);
+        }
+    }
 }
 
 /// Does the same with each item, on so many threads; the results in order.

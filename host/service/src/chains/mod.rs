@@ -9,7 +9,9 @@
 mod attempt;
 mod breakers;
 mod counts;
+mod json_place;
 mod load;
+mod problems;
 mod report;
 mod revisions;
 mod shadow;
@@ -36,7 +38,8 @@ use tables::Tables;
 
 use counts::ChainCounts;
 pub use counts::{ChainTotals, PluginCounts, StageCounts};
-pub use load::{ChainProblems, Loaded, Loading, check_components};
+pub use load::{Loaded, Loading};
+pub use problems::ChainProblems;
 pub use report::{PluginReport, ShadowReport, SideReport, SidesReport, TenantReport};
 pub use revisions::{DEFAULTS, Known, Revisions, digest_of};
 use shadow::Shadows;

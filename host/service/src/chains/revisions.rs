@@ -73,6 +73,18 @@ impl Revisions {
         Self { path: path.to_owned(), file, unreadable, changed: false }
     }
 
+    /// The same for who only looks, and may not read what the service remembers: why, then, and nothing is known.
+    pub(crate) fn open_to_look(path: &Path) -> (Self, Option<String>) {
+        match std::fs::File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let file = File::default();
+                let revisions = Self { path: path.to_owned(), file, unreadable: None, changed: false };
+                (revisions, Some(format!("{}: {error}", path.display())))
+            }
+            Ok(_) | Err(_) => (Self::open(path), None),
+        }
+    }
+
     /// Why the file cannot be read, if it cannot.
     pub fn unreadable(&self) -> Option<String> {
         let why = self.unreadable.as_ref()?;

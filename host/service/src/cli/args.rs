@@ -27,10 +27,10 @@ pub(super) enum Command {
     Status(OutputArgs),
     /// Play recorded sessions through a real service on embedded stores, and show what became of them
     Demo(DemoArgs),
-    /// Say everything that is wrong with the config, or print what it resolves to
+    /// Say everything that is wrong with the config and its plugins, or print what it resolves to
     Check(CheckArgs),
-    /// Reach every server that the config names, and try every right that it needs
-    Doctor(OutputArgs),
+    /// Reach every server that the config names, try every right that it needs, and load its plugins
+    Doctor(DoctorArgs),
     /// The hot store's tables: see them, make them
     #[command(subcommand)]
     Schema(SchemaCommand),
@@ -115,6 +115,18 @@ pub(super) struct CheckArgs {
     /// Print the JSON Schema of the config for editors instead
     #[arg(long)]
     pub(super) schema: bool,
+    /// Leave plugins alone: neither look for components nor compile them and try their configs, as `run` does
+    #[arg(long, conflicts_with = "schema")]
+    pub(super) no_load: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Leave plugins alone: neither look for components nor compile them and try their configs, as `run` does
+    #[arg(long)]
+    pub(super) no_load: bool,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
 }
 
 #[derive(Debug, Subcommand)]

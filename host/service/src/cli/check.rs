@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
+use super::args::CheckArgs;
 use super::context::Context;
+use super::trial::{Trial, try_chains};
 use super::{CliError, Exit, output};
-use crate::build;
-use crate::chains::check_components;
+use crate::chains::any_chain;
 use crate::config;
 
-pub(super) fn check(path: Option<&Path>, schema: bool) -> Result<Exit, CliError> {
-    if schema {
+pub(super) fn check(path: Option<&Path>, args: &CheckArgs) -> Result<Exit, CliError> {
+    if args.schema {
         let text = serde_json::to_string_pretty(&config::json_schema());
         output::say(&text.map_err(|error| CliError::failed(error.to_string()))?)?;
         return Ok(Exit::Done);
@@ -17,15 +18,24 @@ pub(super) fn check(path: Option<&Path>, schema: bool) -> Result<Exit, CliError>
     let context = Context::load(path)?;
     let settings = context.settings();
     let _runtime = context.enter();
-    let away = check_components(&settings.tenants, &build::registry(settings))?;
+    let Trial { result, mut notes } = try_chains(settings, !args.no_load)?;
+    let away = match result {
+        Ok(away) => away,
+        Err(problems) => {
+            notes.iter().for_each(|note| output::complain(&format!("note: {note}")));
+            return Err(problems.into());
+        }
+    };
     for line in settings.describe() {
         output::say(&line)?;
     }
-    for why in away {
-        output::say(&format!("note: {why}; the copy that is kept would serve"))?;
+    notes.extend(away.into_iter().map(|why| format!("{why}; the copy that is kept would serve")));
+    if args.no_load && any_chain(&settings.tenants) {
+        notes.push(
+            "plugins were not loaded (--no-load): `run` may refuse what they are, or their config".into(),
+        );
     }
-    if let Err(lacking) = context.refuse_what_this_build_lacks() {
-        output::say(&format!("note: {}", lacking.message))?;
-    }
+    notes.extend(context.refuse_what_this_build_lacks().err().map(|lacking| lacking.message));
+    notes.iter().try_for_each(|note| output::say(&format!("note: {note}")))?;
     Ok(Exit::Done)
 }

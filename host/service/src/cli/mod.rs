@@ -20,6 +20,7 @@ mod run;
 mod schema;
 mod session;
 mod status;
+mod trial;
 
 use std::process::ExitCode;
 
@@ -56,8 +57,8 @@ impl Cli {
             }
             Command::Status(args) => status::status(config, args.output),
             Command::Demo(args) => demo::demo(&args),
-            Command::Check(args) => check::check(config, args.schema),
-            Command::Doctor(args) => doctor::doctor(config, args.output),
+            Command::Check(args) => check::check(config, &args),
+            Command::Doctor(args) => doctor::doctor(config, &args),
             Command::Schema(SchemaCommand::Show) => schema::show(config),
             Command::Schema(SchemaCommand::Apply(args)) => schema::apply(config, args.adopt),
             Command::Ingest(args) => ingest::ingest(config, &args.files),
