@@ -56,7 +56,8 @@ fn answer<T>(
 fn log(mut store: Store<'_>, (level, text): (Level, WasmStr)) -> wasmtime::Result<()> {
     if store.data_mut().log.count(level) {
         let text = text.to_str(&store)?.into_owned();
-        store.data_mut().log.keep(level, &text);
+        let chunk = store.data().shown.as_ref().and_then(Shown::last);
+        store.data_mut().log.keep(level, chunk, &text);
     }
     Ok(())
 }

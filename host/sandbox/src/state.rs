@@ -224,10 +224,10 @@ impl Log {
         self.kept.as_ref().is_some_and(|kept| kept.len() < self.max_lines)
     }
 
-    pub(crate) fn keep(&mut self, level: Level, text: &str) {
+    pub(crate) fn keep(&mut self, level: Level, chunk: Option<usize>, text: &str) {
         if let Some(kept) = &mut self.kept {
             let text = &text[..text.floor_char_boundary(MAX_LOG_LINE_BYTES)];
-            kept.push(LogLine { level: level.into(), text: text.to_owned() });
+            kept.push(LogLine { level: level.into(), chunk, text: text.to_owned() });
         }
     }
 
@@ -241,6 +241,8 @@ impl Log {
 pub struct LogLine {
     /// How serious.
     pub level: LogLevel,
+    /// Position in the batch of the chunk that it had asked about last.
+    pub chunk: Option<usize>,
     /// What it says, up to 4 KiB.
     pub text: String,
 }
@@ -256,6 +258,18 @@ pub enum LogLevel {
     Warn,
     /// Wrong.
     Error,
+}
+
+impl LogLevel {
+    /// The name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
 }
 
 impl From<Level> for LogLevel {
