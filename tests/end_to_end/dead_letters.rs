@@ -38,6 +38,34 @@ fn reasons(expected: &Value) -> Vec<String> {
     }
 }
 
+/// A log that was made anew counts from the beginning, as a topic does.
+#[test]
+fn a_letter_does_not_take_the_record_that_came_in_the_place_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut service = Service::prepare(dir.path(), FAST);
+    let config = dir.path().join("replay.yaml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("{ kind: table }", "{ kind: table, payload: reference }")).unwrap();
+    service.run();
+    assert!(service.feed(&["ingest", "-"], b"{not json").status.success());
+    service.wait_settled(1);
+    assert_eq!(service.json(&["dead-letter", "replay", "--dry-run"])[0]["outcome"], "would_feed_back");
+    assert_eq!(service.stop().0, Some(0));
+
+    std::fs::remove_dir_all(dir.path().join("data/log")).unwrap();
+    for file in ["replays.sqlite", "replays.sqlite-wal", "replays.sqlite-shm"] {
+        let _ = std::fs::remove_file(dir.path().join("data").join(file));
+    }
+    service.run();
+    let other = TestChunk::new("clinic", &session_id(1), 0, 1_700_000_000_000, 3, "anna@example.com");
+    assert!(service.feed(&["ingest", "-"], other.record().as_bytes()).status.success());
+    service.wait_settled(1);
+    let said = service.cli(&["dead-letter", "replay", "--output", "json"]);
+    assert_eq!(said.status.code(), Some(3), "left alone");
+    let outcome: Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(outcome["outcome"], "original_gone");
+}
+
 #[test]
 fn a_letter_is_fed_back_and_closed_once_its_cause_is_mended() {
     let dir = tempfile::tempdir().unwrap();

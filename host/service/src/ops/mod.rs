@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use replay_core::dead_letter::LetterId;
+use replay_core::dead_letter::{DeadLetter, LetterId};
 use replay_core::identity::SessionKey;
 use replay_core::tombstone::EraseScope;
 use replay_ports::{PortError, Result};
@@ -76,7 +76,8 @@ impl Ops {
         if letter.payload.is_some() || id.topic != self.stores.source.topic() {
             return Ok(letter.payload);
         }
-        Ok(self.stores.source.fetch(id.partition, id.offset).await?.and_then(|record| record.payload))
+        let found = self.stores.source.fetch(id.partition, id.offset).await?;
+        Ok(found.and_then(|record| referred(&letter, record.payload?)))
     }
 
     /// Appends records, one a line, to the source; each is durable when this returns.
@@ -98,5 +99,36 @@ impl Ops {
             }
         }
         Ok(report)
+    }
+}
+
+/// What lies where the letter died, if that can be its record: in a topic that was made anew or cut, another one
+/// has come to lie there, of another visit or tenant.
+fn referred(letter: &DeadLetter, found: Bytes) -> Option<Bytes> {
+    (found.len() as u64 == letter.payload_size).then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use replay_core::reject::Reason;
+
+    use super::*;
+
+    #[test]
+    fn another_record_in_the_place_of_a_letter_s_is_not_its_original() {
+        let letter = DeadLetter {
+            id: LetterId { topic: "replays".into(), partition: 0, offset: 7 },
+            reason: Reason::TooLarge,
+            detail: String::new(),
+            project_id: None,
+            session_id: None,
+            received_at_ms: 1,
+            dead_at_ms: 2,
+            attempts: 1,
+            payload_size: 5,
+            payload: None,
+        };
+        assert_eq!(referred(&letter, "12345".into()), Some("12345".into()));
+        assert_eq!(referred(&letter, "of another visit".into()), None);
     }
 }
