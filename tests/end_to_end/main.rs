@@ -17,6 +17,7 @@ mod memory;
 mod over_redaction;
 mod playback;
 mod plugin_author;
+mod plugin_test;
 mod plugin_walk;
 mod plugins;
 mod privacy;

@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use replay_tests::plugins::components;
-use replay_tests::records::recordings;
+use replay_tests::records::{recordings, whole_recordings};
 use replay_tests::service::binary;
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ pub(crate) fn judge_by(chain: &[(&str, &str)], mut command: Command) -> (Output,
     for (plugin, settings) in chain {
         command.arg(components().join(format!("{plugin}.wasm"))).args(["--settings", settings]);
     }
-    command.arg("--input").arg(recordings()).arg("--canaries").arg(recordings().join("canaries.json"));
+    command.arg("--input").args(whole_recordings()).arg("--canaries").arg(recordings().join("canaries.json"));
     let output = command.output().unwrap();
     let said = String::from_utf8(output.stdout.clone()).unwrap();
     let report = said.lines().last().and_then(|line| serde_json::from_str(line).ok());

@@ -15,7 +15,7 @@ use replay_core::rrweb::{
     Batch, Changes, EditRules, ElementLimits, Elements, Finished, Kinds, ScanLimits, Verdict,
 };
 use replay_tests::plugins::{components, patient, privacy_chain};
-use replay_tests::records::{recordings, visits};
+use replay_tests::records::{visits, whole_recordings};
 use replay_tests::service::binary;
 use serde_json::Value;
 
@@ -71,7 +71,7 @@ fn masked(dir: &Path, chain: &[(String, String)]) {
     for (plugin, settings) in chain {
         command.arg(components().join(format!("{plugin}.wasm"))).args(["--settings", settings]);
     }
-    let output = command.arg("--input").arg(recordings()).arg("--write").arg(dir).output().unwrap();
+    let output = command.arg("--input").args(whole_recordings()).arg("--write").arg(dir).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     for (project, visit, session, _) in visits() {
         let project = dir.join(project);

@@ -105,7 +105,10 @@ fn a_quarantined_record_is_run_again_out_of_the_configured_stores() {
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!((&report["letter"], &report["letter_reason"]), (&letter["id"], &letter["reason"]));
         assert!(
-            report["failures"][0].as_str().unwrap().ends_with("spin: plugin_timeout (at chunk 0)"),
+            report["failures"][0]
+                .as_str()
+                .unwrap()
+                .ends_with("spin: plugin_timeout: 50 ms are its limit on so much text (at chunk 0)"),
             "{report}"
         );
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use replay_tests::plugins::{components, config, patient};
-use replay_tests::records::{recordings, visits};
+use replay_tests::records::{visits, whole_recordings};
 use replay_tests::service::{FAST, Service, binary};
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ fn events(plugin: &str, settings: &str) -> BTreeMap<String, Vec<Value>> {
         .args(["plugin", "test", "--show", "0", "--settings", settings])
         .arg(components().join(format!("{plugin}.wasm")))
         .arg("--input")
-        .arg(recordings())
+        .args(whole_recordings())
         .arg("--write")
         .arg(dir.path().join("written"))
         .output()

@@ -107,6 +107,11 @@ pub fn recordings() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/recordings")
 }
 
+/// The directories of those that are whole: beside them lies what is broken on purpose.
+pub fn whole_recordings() -> [PathBuf; 2] {
+    ["clinic", "shop"].map(|project| recordings().join(project))
+}
+
 /// The recorded records of one visit, one a line.
 pub fn recorded(project: &str, visit: &str) -> Vec<String> {
     let path = recordings().join(project).join(format!("{visit}.ndjson"));

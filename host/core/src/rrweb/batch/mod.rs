@@ -215,6 +215,15 @@ impl Batch {
         view::view(self.chunks.get(chunk)?, kinds, self.kinds)
     }
 
+    /// For each field of [`Self::view`], in the same order, its number among all fields of `kinds` that the
+    /// batch was made with, as the chunk came: what leaves does not renumber what stays. `None` also if a
+    /// plugin replaced the events.
+    pub fn numbers(&self, chunk: usize, kinds: Kinds) -> Option<Vec<u32>> {
+        let state = self.chunks.get(chunk).filter(|state| state.replaced.is_none())?;
+        let rows = state.rows(kinds, self.kinds);
+        Some((0..).map_while(|shown| rows.get(shown)).collect())
+    }
+
     /// Where the focus went, three little-endian u32 each.
     pub fn focus(&self, chunk: usize) -> Option<Vec<u8>> {
         let state = self.chunks.get(chunk)?;

@@ -115,13 +115,9 @@ fn samples(
     } else {
         args.input.clone()
     };
-    let (sessions, broken) = read_sessions(&input)?;
     let mut samples = Vec::new();
-    for chunks in sessions.values() {
+    for chunks in read_sessions(&input)?.sessions.values() {
         session_samples(settings, chunks, kinds, &mut samples)?;
-    }
-    if broken > 0 {
-        output::complain(&format!("{broken} broken records were left out"));
     }
     Ok(samples)
 }

@@ -157,14 +157,16 @@ fn searched(text: &[char]) -> String {
 }
 
 impl CanaryReport {
-    /// Takes one session: each field with what the chain left of it, `None` for a removed one.
-    /// Answers which of them were changed where nothing asked for it.
-    pub(super) fn take(
+    /// Takes one session: each field with what the chain left of it, `None` for a removed one, and the text
+    /// of every field that is left, in which alone canaries are looked for.
+    /// Answers which of the fields were changed where nothing asked for it.
+    pub(super) fn take<'a>(
         &mut self,
         canaries: &Canaries,
         fields: &[(&FieldLine, Option<&FieldLine>)],
+        left: impl Iterator<Item = &'a str>,
     ) -> Vec<bool> {
-        let left = Left::new(fields.iter().filter_map(|(_, after)| Some(&*after.as_ref()?.text)));
+        let left = Left::new(left);
         let still_there = canaries.0.iter().filter(|canary| canary.has_rule && canary.is_in(&left));
         self.canaries_left.extend(still_there.map(|canary| canary.id.clone()));
         let over_redacted = fields.iter().map(|(before, after)| {
@@ -251,7 +253,8 @@ mod tests {
         };
         let (before, after) = (line(before), after.map(line));
         let mut report = CanaryReport::default();
-        report.take(&canaries, &[(&before, after.as_ref())]);
+        let left = after.iter().map(|after| &*after.text);
+        report.take(&canaries, &[(&before, after.as_ref())], left);
         report
     }
 

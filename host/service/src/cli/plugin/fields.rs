@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::FieldsArgs;
 use crate::cli::recorded::{RecordedChunk, read_sessions};
-use crate::cli::{CliError, Exit, output};
+use crate::cli::{CliError, Exit, Format, output};
 
 /// One field as a plugin sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -21,29 +21,48 @@ pub(super) struct FieldLine {
     pub(super) text: String,
 }
 
+/// Whose field it is.
+#[derive(Debug, Serialize)]
+struct ListedLine<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
+    #[serde(flatten)]
+    line: FieldLine,
+}
+
 pub(super) fn fields(args: &FieldsArgs) -> Result<Exit, CliError> {
     let kinds = kinds_arg(&args.kinds)?;
-    let (sessions, broken) = read_sessions(&args.input)?;
-    for chunks in sessions.values() {
-        let batch = open(chunks, kinds)?;
-        let lines: Vec<FieldLine> =
-            (0..batch.len()).flat_map(|chunk| lines_of(&batch, chunk, kinds)).collect();
-        output::list(&lines, args.output.output)?;
+    let recordings = read_sessions(&args.input)?;
+    // People see it at a glance when there is one only.
+    let says_whose = recordings.are_several() || args.output.output == Format::Json;
+    for (session, chunks) in &recordings.sessions {
+        let (batch, mut listed) = (open(chunks, kinds)?, Vec::new());
+        for (chunk, recorded) in chunks.iter().enumerate() {
+            listed.extend(lines_of(&batch, chunk, kinds).into_iter().map(|line| ListedLine {
+                file: says_whose.then_some(&*recorded.file),
+                session: says_whose.then(|| session.to_string()),
+                line,
+            }));
+        }
+        output::list(&listed, args.output.output)?;
     }
-    if broken > 0 {
-        output::complain(&format!("{broken} broken records were left out"));
-    }
-    Ok(Exit::Done)
+    Ok(recordings.exit())
 }
 
 /// A batch of these chunks, with the default bounds.
 pub(super) fn open(chunks: &[RecordedChunk], kinds: Kinds) -> Result<Batch, CliError> {
     let (mut batch, mut scratch) = (Batch::new(kinds, Elements::new(ELEMENTS)), Scratch::default());
     for chunk in chunks {
+        let failed = |error: &dyn std::fmt::Display| match &*chunk.file {
+            "" => CliError::failed(error.to_string()),
+            file => CliError::failed(format!("{file}: {error}")),
+        };
         let json = codec::decompress(&mut scratch, chunk.head.codec, &chunk.data, SCAN.max_raw_chunk_bytes)
-            .map_err(|error| CliError::failed(error.to_string()))?
+            .map_err(|error| failed(&error))?
             .to_vec();
-        batch.add(&chunk.head, json, &SCAN).map_err(|error| CliError::failed(error.to_string()))?;
+        batch.add(&chunk.head, json, &SCAN).map_err(|error| failed(&error))?;
     }
     Ok(batch)
 }

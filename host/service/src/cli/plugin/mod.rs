@@ -137,12 +137,23 @@ pub(super) struct FieldsArgs {
 #[derive(Debug, Args)]
 pub(super) struct TestArgs {
     /// The components, or the directories that build them, in the order of the chain
-    #[arg(required = true, value_name = "PLUGIN")]
+    #[arg(required_unless_present = "tenant", value_name = "PLUGIN")]
     components: Vec<PathBuf>,
     /// Each plugin's settings, in the same order: JSON, or `@FILE` with it
     #[arg(long, value_name = "JSON")]
     settings: Vec<String>,
-    /// Files of records (.ndjson), of one events array each (.json), or directories of both
+    /// Run the chain that --config gives this tenant (a project id, or `defaults`) instead: its components,
+    /// settings and what they may do
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["components", "settings", "allow_replace", "mask_only", "watch"])]
+    tenant: Option<String>,
+    /// The plugins may answer with whole new events, as in the service with `allow_replace: true`
+    #[arg(long, conflicts_with = "mask_only")]
+    allow_replace: bool,
+    /// The plugins may do nothing but mask, as in the service with `mask_only: true`
+    #[arg(long)]
+    mask_only: bool,
+    /// Files of records (.ndjson), of one events array each (.json), or directories of both; a broken record
+    /// is left out, named, and makes the exit code 3
     #[arg(long, required_unless_present = "dead_letter", num_args = 1.., value_name = "FILE")]
     input: Vec<PathBuf>,
     /// Run on the record of this dead letter (`topic/partition/offset`) instead, out of the stores that
@@ -190,8 +201,28 @@ fn load(sandbox: &Sandbox, path: &Path, settings: &str) -> Result<(Plugin, Inspe
     let failed = |error: LoadError| CliError::failed(format!("{}: {error}", path.display()));
     let inspection = replay_sandbox::inspect(&component).map_err(failed)?;
     let sandbox = sandbox.of_class(inspection.class());
-    Ok((sandbox.load(path, &inspection.sha256, settings).map_err(failed)?, inspection))
+    let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.display().to_string());
+    let loaded = compiling(&name, || sandbox.load(path, &inspection.sha256, settings));
+    Ok((loaded.map_err(failed)?, inspection))
 }
+
+/// Says so when a component takes long to be made ready.
+fn compiling<T>(name: &str, work: impl FnOnce() -> T) -> T {
+    std::thread::scope(|scope| {
+        let (done, waiting) = std::sync::mpsc::channel::<()>();
+        scope.spawn(move || {
+            if waiting.recv_timeout(COMPILE_QUIETLY) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                super::output::complain(&format!("compiling {name} …"));
+            }
+        });
+        let result = work();
+        drop(done);
+        result
+    })
+}
+
+/// After so long, whoever waits is told for what.
+const COMPILE_QUIETLY: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// What a component is to be loaded as; what is none at all will be refused as anything.
 fn class_of(path: &Path) -> Class {

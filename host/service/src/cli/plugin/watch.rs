@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::TestArgs;
-use super::test::{ChangedLine, Run, Trial, components, say_change};
+use super::test::{ChangedLine, Run, Trial, Whose, components, say_change};
 use crate::cli::{CliError, Exit, output};
 
 const POLL: Duration = Duration::from_millis(300);
@@ -39,7 +39,7 @@ pub(super) fn watch(trial: &Trial, args: &TestArgs, workshop: &Path) -> Result<E
     loop {
         match components(args, workshop).and_then(|components| trial.run(&components, None)) {
             Ok(run) => {
-                say(before.as_ref(), &run, args)?;
+                say(before.as_ref(), &run, trial.whose, args)?;
                 let used = run.used.iter().map(|(sha256, own)| (sha256.as_str(), own.as_str()));
                 // What is left of earlier versions goes with the directory, at the latest.
                 let _ = trial.sandbox.retain(used);
@@ -108,12 +108,13 @@ fn collect(path: &Path, seen: &mut Seen, root: &Path) -> Result<(), CliError> {
 }
 
 /// The first time every changed field, then those that differ from the run before.
-fn say(before: Option<&Run>, run: &Run, args: &TestArgs) -> Result<(), CliError> {
+fn say(before: Option<&Run>, run: &Run, whose: Whose, args: &TestArgs) -> Result<(), CliError> {
     let lines = match before {
         Some(before) => differences(&before.changed, &run.changed),
         None => run.changed.clone(),
     };
-    lines.iter().take(args.show).try_for_each(|line| say_change(line, args.output.output))?;
+    run.logged.say();
+    lines.iter().take(args.show).try_for_each(|line| say_change(line, whose, args.output.output))?;
     for failure in run.report.failures() {
         output::complain(failure);
     }
@@ -139,10 +140,13 @@ fn differences(earlier: &[ChangedLine], later: &[ChangedLine]) -> Vec<ChangedLin
             let (was, is) = (earlier.get(at), later.get(at));
             // A field that a run did not change is as it was recorded.
             let Some(line) = is.or(was) else { continue };
-            let was = was.map_or(&line.before, |was| &was.after);
-            let is = is.map_or(&line.before, |is| &is.after);
-            if was != is {
-                differences.push(ChangedLine { before: was.clone(), after: is.clone(), ..(*line).clone() });
+            let told = |said: Option<&&ChangedLine>| match said {
+                Some(said) => (said.left(), said.after.clone(), said.gone),
+                None => (line.before.clone(), line.before.clone(), None),
+            };
+            let ((before, was, was_gone), (_, after, gone)) = (told(was), told(is));
+            if (was, was_gone) != (after.clone(), gone) {
+                differences.push(ChangedLine { before, after, gone, ..(*line).clone() });
             }
         }
     }
@@ -190,6 +194,8 @@ mod tests {
     fn line(event: u32, before: &str, after: &str) -> ChangedLine {
         let (session, name) = ("p/s".to_owned(), String::new());
         ChangedLine {
+            file: String::new(),
+            gone: None,
             session,
             chunk: 0,
             event,
@@ -210,6 +216,19 @@ mod tests {
             .collect();
         let row = |event, before: &str, after: &str| (event, before.to_owned(), after.to_owned());
         assert_eq!(told, [row(2, "**", "b*"), row(3, "**", "c3"), row(4, "d4", "**")]);
+    }
+
+    #[test]
+    fn what_left_and_is_back_is_told() {
+        let gone = [ChangedLine { gone: Some("blocked"), ..line(1, "a1", "") }];
+        let told = |earlier: &[ChangedLine], later: &[ChangedLine]| {
+            let differences = differences(earlier, later);
+            let [line] = &differences[..] else { panic!("{differences:?}") };
+            (line.before.clone(), line.left())
+        };
+        assert_eq!(told(&gone, &[]), ("(blocked)".to_owned(), "a1".to_owned()));
+        assert_eq!(told(&[], &gone), ("a1".to_owned(), "(blocked)".to_owned()));
+        assert!(differences(&gone, &gone).is_empty());
     }
 
     #[test]

@@ -186,9 +186,8 @@ fn sdk_dir(dir: &Path, lang: Lang) -> Result<String, CliError> {
 /// What a plugin sees of the visit.
 fn visit_fields() -> Result<String, CliError> {
     let dir = super::TempDir::new()?;
-    let (sessions, _) = read_sessions(&[visit_in(dir.path())?])?;
     let mut text = String::new();
-    for chunks in sessions.values() {
+    for chunks in read_sessions(&[visit_in(dir.path())?])?.sessions.values() {
         let batch = open(chunks, replay_core::rrweb::Kinds::ALL)?;
         for line in (0..batch.len()).flat_map(|at| lines_of(&batch, at, replay_core::rrweb::Kinds::ALL)) {
             text += &serde_json::to_string(&line).map_err(|error| CliError::failed(error.to_string()))?;
