@@ -43,6 +43,7 @@ fn a_registry_that_is_away_is_bridged_and_one_that_lacks_a_component_is_not() {
     let doctor = service.cli(&["doctor"]);
     let said = String::from_utf8(doctor.stdout).unwrap();
     assert!(said.contains("plugin registry") && said.contains("copies that are kept serve"), "{said}");
+    assert!(service.ok(&["check"]).contains("the copy that is kept would serve"));
     service.run();
     assert!(!stores_addresses(&service, 2), "the copy serves");
     assert!(service.log().contains("a registry is away"), "{}", service.log());
@@ -63,9 +64,12 @@ fn a_registry_that_is_away_is_bridged_and_one_that_lacks_a_component_is_not() {
     // Away, and never seen.
     std::fs::remove_dir_all(&shelf).unwrap();
     std::fs::remove_dir_all(dir.path().join("cache/components")).unwrap();
-    let refused = service.cli(&["run"]);
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("no copy of it is kept"), "{refused:?}");
-    assert_eq!(refused.status.code(), Some(69));
+    for command in ["run", "check", "doctor"] {
+        let refused = service.cli(&[command]);
+        let said = [&refused.stdout[..], &refused.stderr].concat();
+        assert!(String::from_utf8_lossy(&said).contains("no copy of it is kept"), "{refused:?}");
+        assert_eq!(refused.status.code(), Some(69), "{command}");
+    }
 }
 
 #[test]
