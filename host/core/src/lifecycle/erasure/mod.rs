@@ -97,6 +97,8 @@ pub struct Erasure {
     /// Whether this pass found something.
     found: bool,
     failures: u32,
+    /// At so many it gives up.
+    max_failures: u32,
     obstacle: Option<String>,
     report: ErasureReport,
 }
@@ -132,6 +134,7 @@ impl Machine for Erasure {
             *self = Self {
                 given: std::mem::take(&mut self.given),
                 lists_objects: self.lists_objects,
+                max_failures: self.max_failures,
                 ..Self::with(self.tombstone.clone(), self.is_durable, self.settings.clone())
             };
             self.report.audit.at_ms = now.unix_ms;
@@ -198,6 +201,7 @@ impl Erasure {
             after_row: None,
             found: false,
             failures: 0,
+            max_failures: MAX_FAILURES,
             obstacle: None,
             report,
         }
@@ -235,9 +239,14 @@ impl Erasure {
         Step::Ask(ask)
     }
 
+    /// Whether its stores failed so often that it ended.
+    fn has_given_up(&self) -> bool {
+        self.failures >= self.max_failures
+    }
+
     fn failed(&mut self, now: Now, what: String) -> Next {
         self.failures += 1;
-        if self.failures >= MAX_FAILURES {
+        if self.has_given_up() {
             return self.end(Some(what));
         }
         let ErasureSettings { back_off_ms, max_back_off_ms, .. } = self.settings;

@@ -1,4 +1,7 @@
 //! Every erasure again: what a late write, a migrator that died or a slow source brought back goes.
+//!
+//! Once one has given up, a store seems to be away. The others are tried once each until one comes to its end:
+//! none is passed by, and none waits as long as the first did. Meanwhile nothing else can be erased.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -34,6 +37,8 @@ pub struct ErasureSweep {
     after_object: Option<String>,
     /// Objects of erased sessions, with their sizes.
     found: BTreeMap<SessionKey, BTreeMap<String, u64>>,
+    /// The last erasure gave up.
+    is_hasty: bool,
     report: SweepReport,
 }
 
@@ -76,6 +81,7 @@ impl ErasureSweep {
             projects: VecDeque::new(),
             after_object: None,
             found: BTreeMap::new(),
+            is_hasty: false,
             report: SweepReport::default(),
         }
     }
@@ -129,13 +135,16 @@ impl ErasureSweep {
         let Some(tombstone) = self.left.pop_front() else { return self.end(None) };
         self.report.tombstones += 1;
         let settings = self.settings.clone();
-        let erasure = match &tombstone.scope {
+        let mut erasure = match &tombstone.scope {
             EraseScope::Session(session) => {
                 let objects = self.found.remove(session).unwrap_or_default();
                 Erasure::over_found(tombstone, objects, settings)
             }
             EraseScope::Project(_) => Erasure::again(tombstone, settings),
         };
+        if self.is_hasty {
+            erasure.max_failures = 1;
+        }
         self.step_erasure(now, Box::new(erasure), None)
     }
 
@@ -156,6 +165,7 @@ impl ErasureSweep {
             }
             Step::Done(end) => end,
         };
+        self.is_hasty = erasure.has_given_up();
         let report = match end {
             ErasureEnd::Erased(report) => report,
             ErasureEnd::Incomplete { report, what } => {

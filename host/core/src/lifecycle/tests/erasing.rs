@@ -209,6 +209,33 @@ fn a_tombstone_before_any_ask_of_a_move_costs_no_other_chunk() {
     }
 }
 
+/// Sweeps after three erasures while the asks of letters are refused that `refused` names by number; how often it
+/// asked, and how many erasures are not complete.
+fn sweep_without_letters(refused: impl Fn(usize) -> bool) -> (usize, usize) {
+    let mut model = full();
+    for n in 1..=3 {
+        erased(run(&mut erasure(EraseScope::Session(session(n))), &mut model, at(41, 0)));
+    }
+    let mut asked = 0;
+    let mut sweep = ErasureSweep::new(erasure_settings(Guards::ALL));
+    let report = run_with(&mut sweep, &mut model, at(42, 0), |_, ask, _| {
+        let of_letters = matches!(ask, Ask::CountErasableLetters(_));
+        asked += usize::from(of_letters);
+        if of_letters && refused(asked) { Fault::Refused } else { Fault::None }
+    });
+    assert_eq!((report.tombstones, report.failed), (3, None), "none is passed by");
+    (asked, report.incomplete.len())
+}
+
+#[test]
+fn the_sweeper_is_patient_with_a_store_that_is_away_once() {
+    assert_eq!(sweep_without_letters(|_| true), (8 + 1 + 1, 3));
+    assert_eq!(sweep_without_letters(|asked| asked <= 8), (8 + 1 + 1, 1));
+    assert_eq!(sweep_without_letters(|asked| asked <= 7), (8 + 1 + 1, 0));
+    let but_for_the_second = |asked| asked != 9;
+    assert_eq!(sweep_without_letters(but_for_the_second), (8 + 1 + 8, 2), "there it was back");
+}
+
 #[test]
 fn the_sweeper_over_a_clean_store_changes_nothing() {
     let mut model = full();
