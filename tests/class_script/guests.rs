@@ -3,10 +3,14 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use replay_sandbox::{Class, Limits, Plugin, Sandbox, Settings};
+use replay_core::identity::{ChunkKey, ProjectId, SessionId, SessionKey};
+use replay_core::pipeline::ChunkHead;
+use replay_core::row::Codec;
+use replay_core::rrweb::{Batch, ElementLimits, Elements, Kinds, ScanLimits};
+use replay_sandbox::{ChunkSource, Class, Limits, Plugin, Sandbox, Settings};
 use replay_tests::plugins::sha256_of;
 use replay_tests::service::binary;
 use sha2::{Digest, Sha256};
@@ -105,25 +109,49 @@ pub(crate) fn mask_basics(language: Language) -> PathBuf {
 
 /// The component of `fixtures/hostile/script-*`.
 pub(crate) fn hostile(language: Language) -> PathBuf {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let name = format!("hostile-{}", language.suffix());
     let from = root().join(format!("tests/fixtures/hostile/script-{}", language.suffix()));
-    let dir = target().join("script-guests").join(&name);
+    let sources = files(&from).into_iter().map(|file| {
+        let text = std::fs::read_to_string(&file).unwrap();
+        (file.file_name().unwrap().to_str().unwrap().to_owned(), text)
+    });
+    assembled(&name, sources.collect(), language)
+}
+
+/// The component of the example in the SDK's README.
+pub(crate) fn example(language: Language) -> PathBuf {
+    let readme = std::fs::read_to_string(language.sdk().join("README.md")).unwrap();
+    let (title, entry, pins) = match language {
+        Language::JavaScript => ("```js\n// plugin.js\n", "plugin.js", "package.json"),
+        Language::Python => ("```python\n# plugin.py\n", "plugin.py", "requirements.txt"),
+    };
+    let (source, _) = readme.split_once(title).unwrap().1.split_once("```").unwrap();
+    let name = format!("example-{}", language.suffix());
+    let pinned = std::fs::read_to_string(language.mask_basics().join(pins)).unwrap();
+    let pinned = pinned.replace("mask-basics-js", &name).replace("src/plugin.js", "plugin.js");
+    let pinned = pinned.replace("-e ../sdk-py", "");
+    let files = vec![(pins.to_owned(), pinned), (entry.to_owned(), source.to_owned())];
+    assembled(&name, files, language)
+}
+
+/// The component of a project of these files, by name, with the SDK and the tools that are installed.
+fn assembled(name: &str, files: Vec<(String, String)>, language: Language) -> PathBuf {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = target().join("script-guests").join(name);
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).unwrap();
-    for file in files(&from) {
-        std::fs::copy(&file, dir.join(file.file_name().unwrap())).unwrap();
+    for (file, text) in files {
+        let sdk = match file.as_str() {
+            "requirements.txt" => format!("-e {}\n", language.sdk().display()),
+            _ => String::new(),
+        };
+        std::fs::write(dir.join(file), text + &sdk).unwrap();
     }
-    match language {
-        Language::JavaScript => std::os::unix::fs::symlink(modules(), dir.join("node_modules")).unwrap(),
-        Language::Python => {
-            let path = dir.join("requirements.txt");
-            let text = std::fs::read_to_string(&path).unwrap();
-            std::fs::write(path, format!("{text}-e {}\n", language.sdk().display())).unwrap();
-        }
+    if language == Language::JavaScript {
+        std::os::unix::fs::symlink(modules(), dir.join("node_modules")).unwrap();
     }
-    built(&dir, &name, language)
+    built(&dir, name, language)
 }
 
 /// Builds `dir` unless its component was built from the same files. One at a time: each takes a core for seconds.
@@ -187,4 +215,25 @@ pub(crate) fn load(sandbox: &Sandbox, component: &Path, config_json: &str) -> Pl
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     sandbox.of_class(Class::Script).load(component, &sha256_of(component), config_json).unwrap()
+}
+
+/// A batch of one chunk with these events.
+pub(crate) fn chunk_of(events: &str) -> Arc<dyn ChunkSource> {
+    let limits =
+        ScanLimits { max_raw_chunk_bytes: 1 << 20, max_ratio: 1000, max_depth: 512, max_fields: 1 << 22 };
+    let head = ChunkHead {
+        session: SessionKey {
+            project_id: ProjectId::new("shop").unwrap(),
+            session_id: SessionId::parse("0191f0c4-7e1a-7c3b-9d55-0123456789ab").unwrap(),
+        },
+        key: ChunkKey { timestamp_start_ms: 1, chunk_index: 0 },
+        timestamp_end_ms: 3,
+        event_count: 1,
+        has_full_snapshot: false,
+        data_size: events.len() as u64,
+        codec: Codec::Gzip,
+    };
+    let mut batch = Batch::new(Kinds::ALL, Elements::new(ElementLimits { max_bytes: 1 << 20 }));
+    batch.add(&head, events.as_bytes().to_vec(), &limits).unwrap();
+    Arc::new(batch)
 }

@@ -4,13 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use replay_core::identity::{ChunkKey, ProjectId, SessionId, SessionKey};
-use replay_core::pipeline::ChunkHead;
-use replay_core::row::Codec;
-use replay_core::rrweb::{Batch, ElementLimits, Elements, Kinds, ScanLimits, Verdict};
-use replay_sandbox::{ChunkSource, FailureKind, LogLine, Plugin};
+use replay_core::rrweb::Verdict;
+use replay_sandbox::{ChunkSource, FailureKind, LogLevel, LogLine, Plugin};
 
-use crate::guests::{Language, hostile, load, sandbox};
+use crate::guests::{Language, chunk_of, hostile, load, sandbox};
 
 /// How often each is tried: `SCRIPT_ROUNDS`. A loop takes a quarter of a second, so fewer than of compiled ones.
 fn rounds() -> usize {
@@ -19,26 +16,9 @@ fn rounds() -> usize {
 
 /// One chunk with one text.
 fn asks_for(deed: &str) -> Arc<dyn ChunkSource> {
-    let limits =
-        ScanLimits { max_raw_chunk_bytes: 1 << 20, max_ratio: 1000, max_depth: 512, max_fields: 1 << 22 };
-    let events = format!(
+    chunk_of(&format!(
         r#"[{{"type":3,"timestamp":1,"data":{{"source":0,"texts":[{{"id":5,"value":"{deed}"}}],"attributes":[],"removes":[],"adds":[]}}}}]"#
-    );
-    let head = ChunkHead {
-        session: SessionKey {
-            project_id: ProjectId::new("shop").unwrap(),
-            session_id: SessionId::parse("0191f0c4-7e1a-7c3b-9d55-0123456789ab").unwrap(),
-        },
-        key: ChunkKey { timestamp_start_ms: 1, chunk_index: 0 },
-        timestamp_end_ms: 3,
-        event_count: 1,
-        has_full_snapshot: false,
-        data_size: events.len() as u64,
-        codec: Codec::Gzip,
-    };
-    let mut batch = Batch::new(Kinds::ALL, Elements::new(ElementLimits { max_bytes: 1 << 20 }));
-    batch.add(&head, events.into_bytes(), &limits).unwrap();
-    Arc::new(batch)
+    ))
 }
 
 fn each(test: impl Fn(Language, &Plugin)) {
@@ -105,6 +85,30 @@ fn whatever_is_thrown_is_a_code_and_never_its_words() {
         always(plugin, "throwNothing", is_error("exception"));
         always(plugin, "odd", is_error("odd"));
         always(plugin, "undeclared", is_error("unknown"));
+    });
+}
+
+#[test]
+fn what_was_thrown_is_logged_for_the_author() {
+    each(|language, plugin| {
+        let logged = |deed: &str| {
+            let (result, lines) = plugin.process_with_logs(&asks_for(deed));
+            result.unwrap_err();
+            lines.into_iter().map(|line| (line.level, line.text)).collect::<Vec<_>>()
+        };
+        let said = |deed: &str, says: &str, comes_from: &str| {
+            let lines = logged(deed);
+            let [(LogLevel::Error, text)] = &lines[..] else { panic!("{language:?} {deed}: {lines:?}") };
+            assert!(text.starts_with(says), "{language:?} {deed}: {text}");
+            assert!(text.contains(comes_from) && text.contains("process"), "{language:?} {deed}: {text}");
+        };
+        let (error, file) = match language {
+            Language::JavaScript => ("Error: throw\n", "plugin.js:"),
+            Language::Python => ("ValueError: throw\n", "plugin.py:"),
+        };
+        said("throw", error, file);
+        said("undeclared", "PluginError: undeclared\n", file);
+        assert_eq!(logged("odd"), []);
     });
 }
 

@@ -7,6 +7,7 @@
 
 mod build;
 mod chains;
+mod example;
 mod guests;
 mod hostile;
 mod speed;

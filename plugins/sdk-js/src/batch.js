@@ -1,6 +1,7 @@
 // A batch of chunks as a plugin sees them, whether the host is behind a component boundary or not.
 
 import { Drafts } from "./drafts.js";
+import { Element } from "./element.js";
 import { Joined } from "./joined.js";
 import { kindOf, numberOf } from "./kinds.js";
 import { byteLength, decoded, whole } from "./offsets.js";
@@ -64,7 +65,10 @@ export class Chunk {
     return (this.#text ??= decoded(this.bytes));
   }
 
-  /** What is known of it: `{ projectId, sessionId, chunkIndex, timestampStart, pageUrl, … }`. */
+  /**
+   * What is known of it: `{ projectId, sessionId, chunkIndex, page, timestampStart, timestampEnd, eventCount,
+   * hasFullSnapshot, pageUrl }`. The timestamps are BigInts.
+   */
   get info() {
     return (this.#info ??= this.#source.info());
   }
@@ -97,9 +101,17 @@ export class Chunk {
     return this.joined.find(pattern);
   }
 
-  /** An element of the chunk's page, or `undefined`: then treat its fields as user text or input. */
+  /**
+   * An element of the chunk's page, or `undefined`: then treat its fields as user text or input. For a manifest with
+   * `needsElements`; without it the host knows none, which must not look like a page without elements.
+   * @returns {Element | undefined}
+   */
   element(node) {
-    if (!this.#elements.has(node)) this.#elements.set(node, this.#source.element(node));
+    this.#requireOf("needsElements", "no element is known");
+    if (!this.#elements.has(node)) {
+      const known = this.#source.element(node);
+      this.#elements.set(node, known && new Element(known));
+    }
     return this.#elements.get(node);
   }
 
@@ -133,6 +145,7 @@ export class Chunk {
    * one removed are not there: then a field's `event`, which counts them, is no position in the array.
    */
   events() {
+    this.#requireOf("needsEvents", "no events are handed over");
     return this.#source.events();
   }
 
@@ -153,7 +166,10 @@ export class Chunk {
     this.drafts.items.push({ tag: "position", val: [move.event, move.position] });
   }
 
-  /** Leaves nothing of an element but its box. False, and nothing done, if the host does not know it. */
+  /**
+   * Leaves nothing of an element but its box. False, and nothing done, if the host does not know it. For a manifest
+   * with `needsElements`, as all that asks for elements.
+   */
   blockNode(node) {
     if (!this.element(node)) return false;
     this.drafts.blocked.add(node);
@@ -184,6 +200,10 @@ export class Chunk {
       else high = middle;
     }
     return low;
+  }
+
+  #requireOf(key, otherwise) {
+    if (!this.#manifest[key]) throw new Error(`the manifest does not say \`${key}: true\`: without it ${otherwise}`);
   }
 }
 

@@ -1,9 +1,16 @@
 // Chunks in memory, made by hand: for a plugin's own tests. Nothing of it is for the component.
 
-import { run, told } from "./guest.js";
+import { run } from "./guest.js";
 import { numberOf } from "./kinds.js";
+import { told } from "./manifest.js";
 
 const encoder = new TextEncoder();
+
+/** What is known of a chunk of which a test says nothing. */
+const UNKNOWN = {
+  projectId: "", sessionId: "", chunkIndex: 0, page: 0, timestampStart: 0n, timestampEnd: 0n, hasFullSnapshot: false,
+  pageUrl: undefined,
+};
 
 /** A chunk in memory. Fields stand in the order in which they are added, each in an event of its own. */
 export class MemoryChunk {
@@ -62,9 +69,13 @@ export class MemoryChunk {
     return this;
   }
 
-  /** Makes an element known. */
+  /**
+   * Makes an element known: its tag, parent and attributes, an object or a list of pairs. A host tells of an element
+   * as it was in all of the batch, so an attribute that changed is given all its values, the latest last
+   * (`{ class: ["open", "closed"] }`, or a pair for each), and an element that was moved to another parent is left out.
+   */
   element(node, tag, parent = 0, attributes = {}) {
-    this.#elements.set(node, { node, parent, tag, attributes: Object.entries(attributes) });
+    this.#elements.set(node, { node, parent, tag, attributes: pairs(attributes) });
     this.#nodes.add(node);
     return this;
   }
@@ -80,7 +91,7 @@ export class MemoryChunk {
       parts.push(...bytes, 10);
       start += bytes.length + 1;
     }
-    const info = { chunkIndex: 0, page: 0, eventCount: this.#events, timestampStart: 0n, ...this.#info };
+    const info = { ...UNKNOWN, eventCount: this.#events, ...this.#info };
     return {
       info: () => info,
       fields: () => ({ text: Uint8Array.from(parts), index: bytesOf(index), names: this.#names }),
@@ -134,6 +145,12 @@ function edited(text, { start, end, replacement }) {
     blank: () => "",
   };
   return part(0, start) + put[replacement.tag]() + part(end);
+}
+
+/** Attributes as the host tells of them. */
+function pairs(attributes) {
+  if (Array.isArray(attributes)) return attributes;
+  return Object.entries(attributes).flatMap(([name, values]) => [values].flat().map((value) => [name, value]));
 }
 
 function bytesOf(numbers) {

@@ -10,7 +10,7 @@ import { MemoryChunk, runInMemory, verdictsInMemory } from "../src/testing.js";
 function plugin(process, more = {}) {
   const manifest = {
     name: "test", version: "1.0.0", kinds: ["text", "input", "url", "pixels", "network"], redacts: true,
-    dropReasons: ["bot"], errorCodes: ["odd"], ...more,
+    dropReasons: ["bot"], errorCodes: ["odd"], needsElements: true, ...more,
   };
   return () => ({ manifest, process });
 }
@@ -70,6 +70,45 @@ test("elements are blocked if they are known, else their fields are cleared", ()
   assert.deepEqual(val.edits.map(({ field, replacement }) => [field, replacement.tag]), [[1, "blank"]]);
 });
 
+test("an attribute that changed has each of its values", () => {
+  const seen = [];
+  const looks = plugin((batch) => {
+    for (const node of batch.chunks[0].nodes()) {
+      const element = batch.chunks[0].element(node);
+      seen.push([element.values("class"), element.attribute("class"), element.values("type"), element.attribute("id")]);
+    }
+  });
+  const chunk = new MemoryChunk()
+    .element(2, "div", 0, { class: ["card", "card hidden"], type: "password" })
+    .element(3, "input", 2, [["type", "password"], ["class", "a"], ["type", "text"]]);
+  runInMemory(looks, null, chunk);
+  assert.deepEqual(seen, [
+    [["card", "card hidden"], "card hidden", ["password"], undefined],
+    [["a"], "a", ["password", "text"], undefined],
+  ]);
+});
+
+test("who asks for what the manifest does not announce is told", () => {
+  const asks = {
+    needsElements: [
+      (chunk) => chunk.element(2),
+      (chunk) => chunk.blockNode(2),
+      (chunk) => [...chunk.around(2)],
+      (chunk) => chunk.field(0).element,
+      (chunk) => chunk.field(0).block(),
+    ],
+    needsEvents: [(chunk) => chunk.events()],
+  };
+  const chunk = () => new MemoryChunk().element(2, "b").field("text", 2, "", "a");
+  for (const [key, questions] of Object.entries(asks)) {
+    for (const ask of questions) {
+      const run = (more) => verdictsInMemory(plugin((batch) => void ask(batch.chunks[0]), more), null, chunk());
+      assert.throws(() => run({ [key]: undefined }), new RegExp(`does not say \`${key}: true\``), String(ask));
+      run({ [key]: true });
+    }
+  }
+});
+
 test("moves, headers and requests leave", () => {
   const drops = plugin((batch) => {
     const chunk = batch.chunks[0];
@@ -106,6 +145,60 @@ test("whatever is thrown becomes an error that quotes nothing", () => {
   assert.equal(thrown(new PluginError("odd")), "odd");
   for (const error of [new Error("anna@example.com"), "anna@example.com", undefined, null]) {
     assert.equal(thrown(error), "exception");
+  }
+});
+
+test("what was thrown is logged, bounded, if there is a log", () => {
+  const logged = (error, more) => {
+    const lines = [];
+    const thrower = plugin(function throwing() { throw error; }, more);
+    const { configure, process } = guest(thrower, (level, text) => lines.push([level, text]));
+    configure("null");
+    assert.throws(() => process([]));
+    return lines;
+  };
+  const [[level, text], ...others] = logged(new RangeError("anna@example.com"));
+  assert.deepEqual([level, others], ["error", []]);
+  assert.match(text, /^RangeError: anna@example.com\n.*plugin\.test\.js/);
+  const [[, long]] = logged(new Error("é".repeat(1e6)));
+  assert.ok(Buffer.byteLength(long) <= 2048 && /é\n.*plugin\.test\.js/.test(long), long);
+  assert.deepEqual(logged("words"), [["error", "words was thrown"]]);
+  assert.deepEqual(logged(undefined), [["error", "undefined was thrown"]]);
+  assert.deepEqual(logged(Object.create(null)), [["error", "an exception that cannot be read"]]);
+  // A code says all there is, unless the manifest does not have it.
+  assert.deepEqual(logged(new PluginError("odd")), []);
+  assert.match(logged(new PluginError("even"))[0][1], /^PluginError: even\n/);
+});
+
+test("what is wrong with a manifest is told", () => {
+  const said = (more) => {
+    try {
+      guest(plugin(() => {}, more)).configure("null");
+    } catch (message) {
+      return message;
+    }
+  };
+  assert.equal(said({ redacts: undefined, configSchema: { type: "object" } }), undefined);
+  assert.match(said({ redact: true }), /no key `redact`; there are name, version, kinds, redacts, needsEvents/);
+  assert.match(said({ redacts: "yes" }), /`redacts` must be true or false/);
+  assert.match(said({ needsElements: null }), /`needsElements` must be true or false/);
+  assert.match(said({ dropReasons: "bot" }), /`dropReasons` must be an array of strings/);
+  assert.match(said({ errorCodes: [1] }), /`errorCodes` must be an array of strings/);
+  assert.match(said({ version: 1 }), /`version` must be a string/);
+  assert.match(said({ version: undefined }), /lacks `version`: a string/);
+  assert.match(said({ kinds: "text" }), /`kinds` must be an array of text, input/);
+  assert.match(said({ kinds: ["txt"] }), /`txt` is no kind of field; there are text, input/);
+  assert.match(said({ configSchema: [] }), /`configSchema` must be an object, or a string of JSON/);
+  for (const made of [undefined, {}, { manifest: [] }]) {
+    assert.throws(() => guest(() => made).configure("null"), (message) => /its `manifest` an object/.test(message));
+  }
+  assert.throws(() => runInMemory(plugin(() => {}, { redact: true }), null), /no key `redact`/);
+});
+
+test("a process that is not done when it returns is refused", () => {
+  const [later, stepwise] = [plugin(async () => {}), plugin(function* () {})];
+  for (const unfinished of [later, stepwise]) {
+    assert.throws(() => runInMemory(unfinished, null, new MemoryChunk()), /must be done when it returns/);
   }
 });
 

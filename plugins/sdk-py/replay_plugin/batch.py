@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Callable, Iterator, NamedTuple
 
 from .drafts import BLANK, MASK, TEXT, Drafts, Edit
+from .element import Element
 from .joined import Joined
 from .kinds import kind_of, number_of
 from .offsets import byte_length
@@ -108,13 +109,19 @@ class Chunk:
             Hit(self.field(row), start, end, rule) for row, start, end, rule in self.joined.find(pattern)
         ]
 
-    def element(self, node: int):
-        """An element of the chunk's page, or ``None``: then treat its fields as user text or input."""
+    def element(self, node: int) -> Element | None:
+        """An element of the chunk's page, or ``None``: then treat its fields as user text or input.
+
+        For a manifest with ``needs_elements``; without it the host knows none, which must not look like a page
+        without elements.
+        """
+        self._require("needs_elements", "no element is known")
         if node not in self._elements:
-            self._elements[node] = self._source.element(node)
+            known = self._source.element(node)
+            self._elements[node] = known and Element(known.node, known.parent, known.tag, known.attributes)
         return self._elements[node]
 
-    def around(self, node: int):
+    def around(self, node: int) -> Iterator[Element]:
         """The element and those around it, inside out. Bounded, whatever the host says."""
         for _ in range(_MAX_DEPTH):
             element = self.element(node) if node else None
@@ -142,10 +149,13 @@ class Chunk:
         Those that a plugin before this one removed are not there: then a field's ``event``, which counts
         them, is no position in the array.
         """
+        self._require("needs_events", "no events are handed over")
         return self._source.events()
 
     def drop(self, reason: str) -> None:
         """Leaves the chunk out, for one of the manifest's ``drop_reasons``."""
+        if reason not in self._manifest.drop_reasons:
+            raise ValueError(f"`{reason}` is not one of the manifest's drop_reasons")
         self.drafts.dropped = self._manifest.drop_reasons.index(reason)
 
     def remove_event(self, event: int) -> None:
@@ -157,7 +167,10 @@ class Chunk:
         self.drafts.items.append(("position", (move.event, move.position)))
 
     def block_node(self, node: int) -> bool:
-        """Leaves nothing of an element but its box. False, and nothing done, if the host does not know it."""
+        """Leaves nothing of an element but its box. False, and nothing done, if the host does not know it.
+
+        For a manifest with ``needs_elements``, as all that asks for elements.
+        """
         if self.element(node) is None:
             return False
         self.drafts.blocked.add(node)
@@ -181,6 +194,10 @@ class Chunk:
     def row_at(self, byte: int) -> int:
         """The row of the field that holds this byte of the joined text."""
         return bisect_right(self.ends, byte)
+
+    def _require(self, key: str, otherwise: str) -> None:
+        if not getattr(self._manifest, key):
+            raise RuntimeError(f"the manifest does not say `{key}=True`: without it {otherwise}")
 
 
 class Field:
@@ -227,7 +244,7 @@ class Field:
         return self._column(_PAGE)
 
     @property
-    def element(self):
+    def element(self) -> Element | None:
         """The nearest element, or ``None``: then treat the field as user text or input."""
         node = self._column(_ELEMENT)
         return self.chunk.element(node) if node else None

@@ -7,8 +7,8 @@ from componentize_py_types import Err
 from wit_world.imports import chunks as wit
 
 from .drafts import BLANK, MASK
-from .errors import PluginError
-from .running import EXCEPTION, run, told
+from .errors import ConfigError, PluginError
+from .running import EXCEPTION, described, run, told
 
 _ITEMS = {"position": wit.Item_Position, "request": wit.Item_Request, "header": wit.Item_Header}
 _LEVELS = {level.name.lower(): level for level in wit.Level}
@@ -18,7 +18,7 @@ def world(plugin_class):
     """The component's world for a plugin's class.
 
     Only ``Err`` is an error of the interface's; anything else would be a trap, so everything is caught here. What an
-    exception says stays here: it may quote payload.
+    exception says may quote payload: it is no part of the error, and is logged, which only ``plugin test`` prints.
     """
 
     class WitWorld(wit_world.WitWorld):
@@ -30,14 +30,20 @@ def world(plugin_class):
                 WitWorld.plugin = plugin
                 return wit.Manifest(**told(plugin.manifest))
             except BaseException as error:
+                if not isinstance(error, ConfigError):
+                    _tell(error)
                 raise Err(str(error)) from None
 
         def process(self, batch: list) -> list:
             try:
                 return [_verdict(drafts) for drafts in run(WitWorld.plugin, batch, _log)]
             except PluginError as error:
+                # The host reports any other as `unknown`.
+                if error.code not in WitWorld.plugin.manifest.error_codes:
+                    _tell(error)
                 raise Err(error.code) from None
-            except BaseException:
+            except BaseException as error:
+                _tell(error)
                 raise Err(EXCEPTION) from None
 
     return WitWorld
@@ -45,6 +51,14 @@ def world(plugin_class):
 
 def _log(level: str, message: str) -> None:
     wit_world.log(_LEVELS[level], message)
+
+
+def _tell(error: BaseException) -> None:
+    """Logs an exception; where that fails, too, its code must do."""
+    try:
+        _log("error", described(error))
+    except BaseException:
+        pass
 
 
 def _verdict(drafts):

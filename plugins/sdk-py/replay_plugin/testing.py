@@ -5,7 +5,7 @@ import struct
 from types import SimpleNamespace
 
 from .kinds import number_of
-from .running import run
+from .running import run, told
 
 
 class MemoryChunk:
@@ -14,7 +14,10 @@ class MemoryChunk:
     def __init__(self):
         self._rows, self._names, self._elements = [], [""], {}
         self._focus, self._moves, self._nodes = [], [], set()
-        self._info = {"chunk_index": 0, "page": 0, "timestamp_start": 0, "page_url": None}
+        self._info = {
+            "project_id": "", "session_id": "", "chunk_index": 0, "page": 0, "timestamp_start": 0, "timestamp_end": 0,
+            "has_full_snapshot": False, "page_url": None,
+        }
         self._page = self._events = 0
 
     @staticmethod
@@ -59,9 +62,14 @@ class MemoryChunk:
             self._moves += [event, position, at]
         return self
 
-    def element(self, node: int, tag: str, parent: int = 0, attributes: dict = {}):
-        """Makes an element known."""
-        known = {"node": node, "parent": parent, "tag": tag, "attributes": list(attributes.items())}
+    def element(self, node: int, tag: str, parent: int = 0, attributes=()):
+        """Makes an element known: its tag, parent and attributes, a dict or a list of pairs.
+
+        A host tells of an element as it was in all of the batch, so an attribute that changed is given all its values,
+        the latest last (``{"class": ["open", "closed"]}``, or a pair for each), and an element that was moved to
+        another parent is left out.
+        """
+        known = {"node": node, "parent": parent, "tag": tag, "attributes": _pairs(attributes)}
         self._elements[node] = SimpleNamespace(**known)
         self._nodes.add(node)
         return self
@@ -80,7 +88,7 @@ class MemoryChunk:
                 text += part.encode() + b"\n"
         fields = SimpleNamespace(text=text, index=_bytes(index), names=self._names)
         return SimpleNamespace(
-            info=lambda: SimpleNamespace(event_count=self._events, **self._info),
+            info=lambda: SimpleNamespace(**{"event_count": self._events, **self._info}),
             fields=lambda: fields,
             element=self._elements.get,
             focus=lambda: _bytes(self._focus),
@@ -111,6 +119,7 @@ def run_in_memory(plugin, *chunks: MemoryChunk) -> list:
 
 def drafts_in_memory(plugin, *chunks: MemoryChunk) -> list:
     """What a plugin answers to chunks in memory."""
+    told(plugin.manifest)
     sources = [chunk.source(plugin.manifest.kinds) for chunk in chunks]
     return run(plugin, sources, lambda level, message: None)
 
@@ -122,6 +131,14 @@ def _edited(text: str, edit) -> str:
     masked = "".join(char if char.isspace() else edit.value for char in part)
     put = {"mask": masked, "text": edit.value, "blank": ""}[edit.tag]
     return data[: edit.start].decode() + put + data[edit.end :].decode()
+
+
+def _pairs(attributes) -> list:
+    """Attributes as the host tells of them."""
+    if not isinstance(attributes, dict):
+        return [tuple(pair) for pair in attributes]
+    listed = {name: [given] if isinstance(given, str) else given for name, given in attributes.items()}
+    return [(name, value) for name, values in listed.items() for value in values]
 
 
 def _bytes(numbers) -> bytes:

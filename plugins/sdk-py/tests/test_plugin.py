@@ -1,9 +1,11 @@
 import re
 import unittest
+import warnings
+from dataclasses import replace
 
 from replay_plugin import ConfigError, Manifest, Series, options_of
 from replay_plugin.drafts import Edit, normalised
-from replay_plugin.running import told
+from replay_plugin.running import described, told
 from replay_plugin.testing import MemoryChunk, drafts_in_memory, run_in_memory
 
 KINDS = ["text", "input", "url", "pixels", "network"]
@@ -12,10 +14,13 @@ KINDS = ["text", "input", "url", "pixels", "network"]
 class Does:
     """A plugin that does ``process`` and wants all that a test has."""
 
-    manifest = Manifest("test", "1.0.0", KINDS, redacts=True, drop_reasons=["bot"], error_codes=["odd"])
+    manifest = Manifest(
+        "test", "1.0.0", KINDS, redacts=True, needs_elements=True, drop_reasons=["bot"], error_codes=["odd"]
+    )
 
-    def __init__(self, process):
+    def __init__(self, process, **more):
         self.process = process
+        self.manifest = replace(self.manifest, **more)
 
 
 def mask_digits(batch):
@@ -76,6 +81,41 @@ class Answering(unittest.TestCase):
         self.assertEqual(draft.blocked, {3})
         self.assertEqual(draft.edits, [Edit(1, 0, 7, "blank")])
 
+    def test_an_attribute_that_changed_has_each_of_its_values(self):
+        seen = []
+
+        def looks(batch):
+            for element in map(batch.chunks[0].element, batch.chunks[0].nodes()):
+                seen.append([element.values("class"), element.attribute("class"), element.values("type"), element.attribute("id")])
+
+        chunk = MemoryChunk().element(2, "div", 0, {"class": ["card", "card hidden"], "type": "password"})
+        chunk.element(3, "input", 2, [("type", "password"), ("class", "a"), ("type", "text")])
+        run_in_memory(Does(looks), chunk)
+        self.assertEqual(seen[0], [["card", "card hidden"], "card hidden", ["password"], None])
+        self.assertEqual(seen[1], [["a"], "a", ["password", "text"], None])
+
+    def test_who_asks_for_what_the_manifest_does_not_announce_is_told(self):
+        asks = {
+            "needs_elements": [
+                lambda chunk: chunk.element(2),
+                lambda chunk: chunk.block_node(2),
+                lambda chunk: list(chunk.around(2)),
+                lambda chunk: chunk.field(0).element,
+                lambda chunk: chunk.field(0).block(),
+            ],
+            "needs_events": [lambda chunk: chunk.events()],
+        }
+        for key, questions in asks.items():
+            for ask in questions:
+                chunk = MemoryChunk().element(2, "b").field("text", 2, "", "a")
+                with self.assertRaisesRegex(RuntimeError, f"does not say `{key}=True`"):
+                    run_in_memory(Does(lambda batch: ask(batch.chunks[0]) and None, **{key: False}), chunk)
+                run_in_memory(Does(lambda batch: ask(batch.chunks[0]) and None, **{key: True}), chunk)
+
+    def test_a_reason_that_the_manifest_does_not_have_is_refused(self):
+        with self.assertRaisesRegex(ValueError, "`robot` is not one of the manifest's drop_reasons"):
+            run_in_memory(Does(lambda batch: batch.chunks[0].drop("robot")), MemoryChunk())
+
     def test_moves_headers_and_requests_leave(self):
         def drops(batch):
             chunk = batch.chunks[0]
@@ -118,6 +158,68 @@ class Configuring(unittest.TestCase):
     def test_a_manifest_says_what_an_exception_is_called(self):
         self.assertEqual(told(Does.manifest)["error_codes"], ["odd", "exception"])
         self.assertEqual(told(Does.manifest)["kinds"], 0b1001000010011)
+
+    def test_what_is_wrong_with_a_manifest_is_told(self):
+        for more, said in [
+            ({"redacts": "yes"}, "`redacts` must be True or False"),
+            ({"redacts": 1}, "`redacts` must be True or False"),
+            ({"needs_elements": None}, "`needs_elements` must be True or False"),
+            ({"drop_reasons": "bot"}, "`drop_reasons` must be a list of strings"),
+            ({"error_codes": [1]}, "`error_codes` must be a list of strings"),
+            ({"version": 1}, "`version` must be a string"),
+            ({"kinds": "text"}, "`kinds` must be a list of text, input"),
+            ({"kinds": ["txt"]}, "`txt` is no kind of field; there are text, input"),
+            ({"config_schema": []}, "`config_schema` must be a dict, or a string of JSON"),
+            ({"redact": True}, "redact"),
+        ]:
+            with self.assertRaisesRegex((TypeError, ValueError), said):
+                replace(Does.manifest, **more)
+        # Changed later, it is still checked before the host gets it.
+        changed = replace(Does.manifest)
+        changed.redacts = "no"
+        with self.assertRaisesRegex(TypeError, "`redacts` must be True or False"):
+            told(changed)
+        with self.assertRaisesRegex(TypeError, "must be a `Manifest`"):
+            told({"name": "test"})
+
+    def test_what_was_raised_is_described_bounded_innermost_first(self):
+        def raised(error):
+            try:
+                raise error
+            except BaseException as caught:
+                return described(caught)
+
+        self.assertRegex(raised(KeyError("anna@example.com")), r"^KeyError: 'anna@example.com'\n  .*test_plugin.py:\d+ in raised$")
+        long = raised(ValueError("é" * 1_000_000))
+        self.assertLessEqual(len(long.encode()), 2048)
+        self.assertRegex(long, r"é\n  .*test_plugin.py:\d+ in raised$")
+
+        def deeper():
+            deeper()
+
+        try:
+            deeper()
+        except RecursionError as error:
+            self.assertLessEqual(len(described(error).encode()), 2048)
+
+        class Unreadable(Exception):
+            def __str__(self):
+                raise ValueError
+
+        self.assertEqual(raised(Unreadable()), "an exception that cannot be read")
+        self.assertIn("\ud800".encode(errors="replace").decode(), raised(ValueError("\ud800")))
+
+    def test_a_process_that_is_not_done_when_it_returns_is_refused(self):
+        async def later(batch):
+            pass
+
+        def stepwise(batch):
+            yield
+
+        for unfinished in (later, stepwise):
+            with warnings.catch_warnings(), self.assertRaisesRegex(TypeError, "must be done when it returns"):
+                warnings.simplefilter("ignore")
+                run_in_memory(Does(unfinished), MemoryChunk())
 
 
 class Typing(unittest.TestCase):
