@@ -15,7 +15,7 @@ pub(super) fn refuses(name: &str) -> Option<&'static str> {
 pub(super) fn files(project: &Project<'_>) -> Files {
     let Project { name, sdk, visit_fields } = project;
     let program = program();
-    let fill = |template| filled(template, &[("{{name}}", *name), ("{{program}}", &program)]);
+    let fill = |template| filled(template, &[("{{name}}", *name)]);
     let files = [
         ("package.json", package(name, sdk)),
         ("README.md", fill(include_str!("javascript/README.md.in"))),

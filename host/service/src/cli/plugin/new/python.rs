@@ -13,7 +13,7 @@ pub(super) fn refuses(name: &str) -> Option<&'static str> {
 pub(super) fn files(project: &Project<'_>) -> Files {
     let Project { name, sdk, visit_fields } = project;
     let program = program();
-    let fill = |template| filled(template, &[("{{name}}", *name), ("{{program}}", &program)]);
+    let fill = |template| filled(template, &[("{{name}}", *name)]);
     let files = [
         ("pyproject.toml", fill(include_str!("python/pyproject.toml.in"))),
         ("requirements.txt", requirements(sdk)),
