@@ -36,13 +36,18 @@ const EACH: &str = concat!(
 );
 
 fn everything(dir: &Path) -> PathBuf {
+    everything_but(dir, "everything.wasm", EVERYTHING)
+}
+
+/// The component of another text, under that name.
+fn everything_but(dir: &Path, name: &str, text: &str) -> PathBuf {
     let mut resolve = Resolve::default();
     let package = resolve.push_str("replay.wit", WIT).unwrap();
     let world = resolve.select_world(&[package], Some("plugin")).unwrap();
-    let mut module = wat::parse_str(EVERYTHING).unwrap();
+    let mut module = wat::parse_str(text).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     let component = ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap();
-    let file = dir.join("everything.wasm");
+    let file = dir.join(name);
     std::fs::write(&file, component).unwrap();
     file
 }
@@ -139,6 +144,27 @@ fn what_left_is_shown_with_what_it_left_and_what_was_logged_is_printed() {
 }
 
 #[test]
+fn canaries_are_looked_for_in_what_is_left_and_nowhere_else() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("visit.json"), EACH).unwrap();
+    let canary = |id: &str, text: &str| json!({"id": id, "text": text, "how": "planted", "rule": "any"});
+    let canaries = json!([canary("blocked", "inside"), canary("dropped", "k=v"), canary("after", "/two")]);
+    std::fs::write(dir.path().join("canaries.json"), canaries.to_string()).unwrap();
+    let everything = everything(dir.path()).display().to_string();
+    for (answer, exit, left) in
+        [("change", 3, &["after"][..]), ("drop", 0, &[]), ("keep", 3, &["after", "blocked", "dropped"])]
+    {
+        let settings = format!("{answer:?}");
+        let args = [&*everything, "--settings", &settings, "--input", "visit.json", "--output", "json"];
+        let (ended, said, _) = test(dir.path(), &[&args[..], &["--canaries", "canaries.json"]].concat());
+        let (changed, report) = lines(&said);
+        assert_eq!((ended, &report["canaries_left"]), (Some(exit), &json!(left)), "{answer}: {report}");
+        // What a canary explains is not shown, whether it was masked or left.
+        assert!(!changed.iter().any(|line| line["before"] == "inside" || line["before"] == "k=v"), "{said}");
+    }
+}
+
+#[test]
 fn a_chain_may_do_what_the_service_would_let_it() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("visit.json"), EACH).unwrap();
@@ -160,6 +186,34 @@ fn a_chain_may_do_what_the_service_would_let_it() {
     assert!(
         exit == Some(3) && failure.ends_with("everything: plugin_error: it answered `broken`"),
         "{failure}"
+    );
+
+    // Another code than it declares, and an answer to any batch, also of made-up chunks.
+    let other = [
+        (
+            "undeclared.wasm",
+            r#""\01\00\00\00\28\04\00\00\06\00\00\00""#,
+            r#""\01\00\00\00\28\04\00\00\05\00\00\00""#,
+        ),
+        (
+            "always.wasm",
+            "(i32.eq (local.get $len) (i32.const 1))",
+            "(i32.ge_u (local.get $len) (i32.const 1))",
+        ),
+    ];
+    for (name, was, is) in other {
+        assert_eq!(EVERYTHING.matches(was).count(), 1);
+        everything_but(dir.path(), name, &EVERYTHING.replace(was, is));
+    }
+    let args = ["undeclared.wasm", "--settings", "\"error\"", "--input", "visit.json"];
+    let (exit, said, _) = test(dir.path(), &args);
+    assert!(exit == Some(3) && said.contains("answered a code that its manifest does not declare"), "{said}");
+    let args = ["replay-processor", "plugin", "verify", "always.wasm", "--settings", "\"replace\""];
+    let output = command(dir.path(), &args).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success() && said.contains("unless the chain says `allow_replace: true`"),
+        "{said}"
     );
 
     // A tenant's chain comes with its leave and its settings.

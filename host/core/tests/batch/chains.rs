@@ -48,6 +48,33 @@ fn names_do_not_say_what_was_masked() {
 }
 
 #[test]
+fn what_leaves_does_not_renumber_what_stays() {
+    let json = concat!(
+        r#"[{"type":5,"timestamp":1,"data":{"tag":"a","payload":{}}},"#,
+        r#"{"type":5,"timestamp":2,"data":{"tag":"b","payload":{"anna":"x"}}}]"#,
+    );
+    let mut b = batch(json);
+    let all = rows(&b, 0, Kinds::ALL).len() as u32;
+    assert_eq!(b.numbers(0, Kinds::ALL), Some((0..all).collect()));
+    let number = |b: &Batch, text: &str| {
+        let shown = rows(b, 0, Kinds::ALL).iter().position(|row| row.text == text).unwrap();
+        (shown, b.numbers(0, Kinds::ALL).unwrap()[shown])
+    };
+    let (shown_before, before) = number(&b, "x");
+    let edits = vec![mask(row(&b, "anna"), 0, 4)];
+    apply(&mut b, vec![change(edits)]).unwrap();
+    apply(&mut b, vec![remove(&[0])]).unwrap();
+    let (shown, after) = number(&b, "x");
+    assert!(shown < shown_before && after == before, "{shown} {shown_before}");
+    assert_eq!(b.numbers(0, Kinds::ALL).unwrap().len(), rows(&b, 0, Kinds::ALL).len());
+    assert_eq!(b.numbers(1, Kinds::ALL), None);
+
+    let mut b = batch(json);
+    apply(&mut b, vec![Verdict::Replace(json.replace(r#""x""#, r#""y""#).into())]).unwrap();
+    assert_eq!(b.numbers(0, Kinds::ALL), None);
+}
+
+#[test]
 fn numbers_stay_numbers() {
     let json = r#"[{"type":5,"timestamp":1,"data":{"tag":"t","payload":[4111111,-123456.75]}}]"#;
     let mut b = batch(json);
