@@ -65,6 +65,20 @@ fn what_a_start_refuses_is_refused_by_check_and_doctor() {
 }
 
 #[test]
+fn a_file_without_tokens_is_said_with_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = format!("name: mask-pii, sha256: {}, config: {{ kinds: [emial] }}", sha256("mask-pii"));
+    let text = one_plugin(dir.path(), &line);
+    let listens = "api: { listen: \"127.0.0.1:0\"";
+    assert!(text.contains(listens), "{text}");
+    std::fs::write(dir.path().join("tokens.txt"), "# none yet\n").unwrap();
+    let service = with(dir.path(), &text.replace(listens, &format!("{listens}, tokens_file: ./tokens.txt")));
+    let (code, said) = complaint(&service, &["check"]);
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("emial") && said.contains("tokens.txt holds no token"), "{said}");
+}
+
+#[test]
 fn tenants_with_the_same_mistake_are_named_and_every_mistake_is_said_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let tenants: Vec<_> = ["a", "b", "c", "d", "e"].map(|name| (name, 1, EMIAL)).into();

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::args::CheckArgs;
 use super::context::Context;
 use super::trial::{Trial, try_chains};
-use super::{CliError, Exit, output};
+use super::{CliError, Exit, output, run};
 use crate::chains::any_chain;
 use crate::config;
 
@@ -19,11 +19,15 @@ pub(super) fn check(path: Option<&Path>, args: &CheckArgs) -> Result<Exit, CliEr
     let settings = context.settings();
     let _runtime = context.enter();
     let Trial { result, mut notes } = try_chains(settings, !args.no_load)?;
-    let away = match result {
-        Ok(away) => away,
-        Err(problems) => {
+    let tokens = run::tokens(settings.api.tokens_file.as_deref()).err();
+    let away = match (result, tokens) {
+        (Ok(away), None) => away,
+        (Ok(_), Some(error)) => return Err(error),
+        (Err(problems), tokens) => {
             notes.iter().for_each(|note| output::complain(&format!("note: {note}")));
-            return Err(problems.into());
+            let mut error = CliError::from(problems);
+            error.message.extend(tokens.map(|tokens| format!("\n{}", tokens.message)));
+            return Err(error);
         }
     };
     for line in settings.describe() {

@@ -273,7 +273,7 @@ async fn prune_log(parts: Arc<Parts>) {
     }
 }
 
-fn tokens(file: Option<&Path>) -> Result<Tokens, CliError> {
+pub(super) fn tokens(file: Option<&Path>) -> Result<Tokens, CliError> {
     let Some(file) = file else { return Ok(Tokens::default()) };
     let text = std::fs::read_to_string(file).map_err(|error| {
         CliError::new(Exit::Config, format!("api.tokens_file: cannot read {}: {error}", file.display()))
