@@ -25,7 +25,9 @@ use crate::chains::{
     ChainLimits, ChainProblems, ChainSet, Chains, Loaded, Loading, Revisions, ShadowBounds, any_chain,
 };
 use crate::clock::{Clock, millis, unix_ms};
-use crate::config::{PluginLimits, Recompress, ScriptLimits, Settings, Tenant, Tenants};
+use crate::config::{
+    DeadLetterStore, Hot, Kafka, PluginLimits, Recompress, ScriptLimits, Settings, Source, Tenant, Tenants,
+};
 use crate::http::IntakeLimits;
 use crate::lifecycle::{Lifecycle, LifecycleSettings};
 use crate::observe::{LetterLog, Metrics};
@@ -38,6 +40,9 @@ use crate::swap::Swap;
 pub(crate) use examine::{examine, worst};
 use open::Opened;
 pub(crate) use open::{apply_schema, open_for_reading, schema_text};
+
+/// A store without times of its own that does not answer for this long counts as away.
+const EDGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Who opens a store: a service that is to run for long, or a command that answers now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -319,9 +324,28 @@ pub(crate) fn job_context(settings: &Settings, parts: &Parts, chains: Arc<Chains
         chains,
         tenants: Arc::clone(&parts.tenants),
         policy: Arc::clone(&parts.policy),
+        edge_timeout: edge_timeout(settings),
         max_letter_payload_bytes: settings.dead_letters.max_payload_bytes,
         letter_log: Arc::new(LetterLog::default()),
     }
+}
+
+/// Longer than any store's own times let a job take: those are what the config names, and they say what it was
+/// that did not answer. A job is a few questions and one write, which may have to wait for room first.
+fn edge_timeout(settings: &Settings) -> Duration {
+    let of_kafka = |kafka: &Kafka| 4 * kafka.request_timeout + 2 * kafka.append_timeout;
+    let source = if let Source::Kafka(kafka) = &settings.source { of_kafka(kafka) } else { Duration::ZERO };
+    let letters = if let DeadLetterStore::Topic { kafka, .. } = &settings.dead_letters.store {
+        of_kafka(kafka)
+    } else {
+        Duration::ZERO
+    };
+    let hot = if let Hot::ClickHouse(server) = &settings.hot {
+        4 * server.file.request_timeout + server.file.insert_timeout
+    } else {
+        Duration::ZERO
+    };
+    EDGE_TIMEOUT.max(source.max(letters).max(hot))
 }
 
 fn lifecycle_settings(settings: &Settings) -> LifecycleSettings {
@@ -354,4 +378,24 @@ fn level(settings: &Settings) -> u8 {
 
 fn bytes(size: u64) -> usize {
     usize::try_from(size).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_store_is_given_up_before_its_own_time_is_over() {
+        let edge_timeout_s = |text: &str| {
+            let cold = "cold: {kind: none}\nreplay: {migration: {enabled: false}}\n";
+            let settings = Settings::parse("replay.yaml", format!("{text}{cold}").as_bytes(), &|_| None);
+            edge_timeout(&settings.unwrap_or_else(|errors| panic!("{errors}"))).as_secs()
+        };
+        assert_eq!(edge_timeout_s("source: {kind: local}\nhot: {kind: sqlite}\n"), 60);
+        let slow = "source: {kind: local}\nhot: {kind: clickhouse}\n\
+                    clickhouse: {url: \"http://ch:8123\", insert_timeout: 10m}\n";
+        assert_eq!(edge_timeout_s(slow), 4 * 30 + 600);
+        let slow = "source: {kind: kafka}\nkafka: {append_timeout: 5m}\nhot: {kind: sqlite}\n";
+        assert_eq!(edge_timeout_s(slow), 4 * 10 + 600);
+    }
 }

@@ -1,6 +1,7 @@
 //! What the jobs do: the pure ones on the CPU threads, the others against the stores.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use replay_core::codec::Encoding;
@@ -37,6 +38,8 @@ pub struct JobContext {
     pub policy: Arc<Swap<RetentionPolicy>>,
     /// The tenants' chains.
     pub chains: Arc<Chains>,
+    /// A store that does not answer for this long counts as away.
+    pub edge_timeout: Duration,
     /// Longest original that a dead letter holds, bytes.
     pub max_letter_payload_bytes: u64,
     /// Says what became a dead letter, without flooding the log.

@@ -4,7 +4,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
-use std::time::Duration;
 
 use bytes::Bytes;
 use replay_core::pipeline::{Failure, JobId, Outcome, Work};
@@ -13,9 +12,6 @@ use tokio::sync::mpsc;
 
 use super::jobs::{self, JobContext};
 use crate::stores::Stores;
-
-/// A store that does not answer for this long counts as away.
-const EDGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 type Done = (JobId, Outcome<Bytes>);
 
@@ -57,17 +53,18 @@ impl Workers {
             return;
         }
         let (stores, context, done) = (self.stores.clone(), self.context.clone(), self.done_sender.clone());
+        let patience = context.edge_timeout;
         tokio::spawn(async move {
             // A task of its own, so that a panic ends there and still becomes an outcome.
             let task = tokio::spawn(async move { jobs::edge(&stores, &context, work).await });
             let abort = task.abort_handle();
-            let outcome = match tokio::time::timeout(EDGE_TIMEOUT, task).await {
+            let outcome = match tokio::time::timeout(patience, task).await {
                 Ok(Ok(Ok(outcome))) => outcome,
                 Ok(Ok(Err(error))) => Outcome::Failed(failure(error)),
                 Ok(Err(_)) => Outcome::Failed(Failure::Panicked),
                 Err(_) => {
                     abort.abort();
-                    let what = format!("no answer within {} s", EDGE_TIMEOUT.as_secs());
+                    let what = format!("no answer within {} s", patience.as_secs());
                     Outcome::Failed(Failure::Retry { what, retry_after_ms: None })
                 }
             };

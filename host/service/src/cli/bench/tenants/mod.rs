@@ -118,6 +118,7 @@ impl Measured<'_> {
             tenants: Arc::new(Swap::new(self.settings.tenants.clone())),
             policy: Arc::new(Swap::new(build::retention_policy(self.settings))),
             chains: Arc::new(self.chains(limits)),
+            edge_timeout: Duration::from_secs(60),
             max_letter_payload_bytes: 0,
             letter_log: Arc::new(LetterLog::default()),
         };
