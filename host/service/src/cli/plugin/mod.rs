@@ -144,7 +144,11 @@ pub(super) struct TestArgs {
     settings: Vec<String>,
     /// Run the chain that --config gives this tenant (a project id, or `defaults`) instead: its components,
     /// settings and what they may do
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["components", "settings", "allow_replace", "mask_only", "watch"])]
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with_all = ["components", "settings", "allow_replace", "mask_only", "watch"]
+    )]
     tenant: Option<String>,
     /// The plugins may answer with whole new events, as in the service with `allow_replace: true`
     #[arg(long, conflicts_with = "mask_only")]
