@@ -221,7 +221,7 @@ section! {
         /// Time for one deletion, which is waited for.
         mutation_timeout: Duration = time().within(SECOND, DAY).or(10 * MINUTE),
         /// Copies read at once.
-        read_max_copies: u32 = count().within(1, 10_000).or(500),
+        read_max_copies: u32 = count().within(1, 10_000).or(64),
         /// Copies deleted at once.
         delete_max_copies: u32 = count().within(1, 10_000).or(1_000),
         /// Requests under way at a time; more wait.
