@@ -155,7 +155,10 @@ impl Lifecycle {
         let _deleting = self.deleting.lock().await;
         let swept = self.drive(&mut ErasureSweep::new(self.erasure("sweeper"))).await;
         for erased in &swept.found {
-            self.edges.stores.hot.append_audit(&erased.audit).await?;
+            if let Err(error) = self.edges.stores.hot.append_audit(&erased.audit).await {
+                let target = erased.audit.target.as_str();
+                tracing::error!(target, %error, "an erasure is missing in the audit trail");
+            }
         }
         self.complete(Part::Erasures, swept.incomplete.is_empty() && swept.failed.is_none());
         let incomplete = swept.incomplete.into_iter().map(|(scope, what)| (scope.to_string(), what));

@@ -203,14 +203,18 @@ async fn write_letter(stores: &Stores, context: &JobContext, letter: Letter<Byte
         payload_size,
         payload: original.filter(|_| keeps),
     };
-    context.letter_log.note(&letter);
-    match stores.kept.letters.put(&letter).await {
+    let written = match stores.kept.letters.put(&letter).await {
         // Too large for where it should go: the position is enough to find it.
         Err(PortError::Rejected { .. }) if letter.payload.is_some() => {
-            stores.kept.letters.put(&DeadLetter { payload: None, ..letter }).await
+            stores.kept.letters.put(&DeadLetter { payload: None, ..letter.clone() }).await
         }
         written => written,
+    };
+    // Once it is one: while the store is away it is tried again and again.
+    if written.is_ok() {
+        context.letter_log.note(&letter);
     }
+    written
 }
 
 async fn fetch(source: &dyn Source, partition: u32, offset: u64) -> Result<Option<Bytes>, PortError> {
