@@ -137,6 +137,43 @@ fn an_object_ends_with_its_row_when_its_time_is_over() {
     );
 }
 
+#[test]
+fn a_session_that_is_too_large_to_move_stays_and_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let moves = |max: &str| format!("replay: {{ migration: {{ max_session_bytes: {max} }} }}\n");
+    let service = Service::prepare(dir.path(), &moves("1MiB"));
+    service.ok(&["migrate", "run"]);
+    // Two of 700 KB: the bytes of a row need be no recording to be moved.
+    let large = |index: u32| {
+        let mut row = row("shop", 1, 31);
+        let mut state = index + 1;
+        let bytes = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        });
+        let data = gzip(&bytes.take(700_000).collect::<Vec<u8>>());
+        row.meta.key.chunk_index = index;
+        (row.meta.data_size, row.meta.compressed_size) = (700_000, data.len() as u64);
+        row.meta.content_hash = ContentHash::of(&data);
+        row.meta.version = Version::new(0, 0, row.meta.content_hash);
+        ChunkRow { data: data.into(), ..row }
+    };
+    let rows = [large(0), large(1), row("shop", 2, 31)];
+    with_database(&service, async |hot| hot.insert(&rows).await.unwrap());
+    let ran = service.cli(&["migrate", "run", "--output", "json"]);
+    assert_eq!(ran.status.code(), Some(3), "{ran:?}");
+    let report: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!(report["sessions_moved"], 1, "{report}");
+    assert!(report["failures"][0][1].as_str().unwrap().contains("replay.migration.max_session_bytes"));
+    let states = |state: &str| service.json(&["session", "list", "--state", state]).len();
+    assert_eq!((states("hot"), states("cold")), (1, 1));
+
+    let text = std::fs::read_to_string(dir.path().join("replay.yaml")).unwrap();
+    std::fs::write(dir.path().join("replay.yaml"), text.replace(&moves("1MiB"), &moves("2MiB"))).unwrap();
+    assert_eq!(service.json(&["migrate", "run"])[0]["sessions_moved"], 1);
+    assert_eq!((states("hot"), states("cold")), (0, 2));
+}
+
 /// A cold store that is away stops the moves and nothing else, and the metrics say which.
 #[test]
 fn what_is_overdue_is_told_part_by_part() {

@@ -63,6 +63,17 @@ impl WritePlan {
         self.members.iter().any(|member| matches!(member, PlannedMember::Kept(_)))
     }
 
+    /// Compressed bytes of the object's chunks as they lie now, if any comes from the hot store; `None` if the
+    /// object only loses some.
+    pub fn grows_to(&self) -> Option<u64> {
+        self.hot_members().next()?;
+        let bytes = |member: &PlannedMember| match member {
+            PlannedMember::Hot(meta) => meta.compressed_size,
+            PlannedMember::Kept(entry) => entry.length,
+        };
+        Some(self.members.iter().fold(0, |sum, member| sum.saturating_add(bytes(member))))
+    }
+
     /// Puts the object together from what was read. `recompress` takes a chunk's bytes from one codec
     /// to another.
     pub fn assemble(

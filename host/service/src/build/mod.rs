@@ -359,6 +359,7 @@ fn lifecycle_settings(settings: &Settings) -> LifecycleSettings {
         letter_retention: settings.dead_letters.retention,
         tombstone_retention: settings.erasure.tombstone_retention,
         max_raw_bytes: bytes(settings.limits.max_raw_chunk_bytes),
+        max_session_bytes: migration.max_session_bytes,
     }
 }
 

@@ -100,6 +100,9 @@ section! {
         day_length: Duration = time().within(SECOND, DAY).or(DAY),
         /// Sessions looked up at a time; each run goes on until nothing is due.
         batch_size: u32 = count().within(1, 10_000).or(100),
+        /// Compressed bytes of a session that moves, which is in memory meanwhile; a larger one stays in the hot
+        /// store until both times are over.
+        max_session_bytes: u64 = size().within(MIB, 1024 * GIB).or(512 * MIB),
         /// Time between two runs.
         interval: Duration = time().within(SECOND, 7 * DAY).or(HOUR),
         /// An object or row without its counterpart is an orphan only when older than this.

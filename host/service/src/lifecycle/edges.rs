@@ -23,6 +23,8 @@ pub(super) struct Edges {
     pub(super) level: u8,
     /// Cap on one decompressed chunk.
     pub(super) max_raw_bytes: usize,
+    /// Compressed bytes of a session that moves: all of it is in memory meanwhile.
+    pub(super) max_session_bytes: u64,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -120,6 +122,15 @@ fn is_of_cold(ask: &Ask) -> bool {
 
 impl Edges {
     async fn write(&self, cold: &Arc<dyn ColdStore>, plan: WritePlan) -> Result<Answer, PortError> {
+        // An object that only loses chunks is written whatever its size: an erasure must not fail by it.
+        if let Some(bytes) = plan.grows_to().filter(|bytes| *bytes > self.max_session_bytes) {
+            let what = format!(
+                "it has {bytes} compressed bytes, and `replay.migration.max_session_bytes` is {}: it stays in the \
+                 hot store",
+                self.max_session_bytes
+            );
+            return Ok(Answer::Failed { what });
+        }
         let rows = self.stores.hot.read(&plan.header.session, &plan.copies()).await?;
         let old_object = match plan.needs_old_object() {
             true => cold.get(&plan.object_key).await?.map(|(_, bytes)| bytes),

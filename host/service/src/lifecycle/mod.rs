@@ -52,6 +52,8 @@ pub struct LifecycleSettings {
     pub tombstone_retention: Duration,
     /// Cap on one decompressed chunk.
     pub max_raw_bytes: usize,
+    /// Compressed bytes of a session that moves.
+    pub max_session_bytes: u64,
 }
 
 /// Moves, ends and erases.
@@ -90,7 +92,8 @@ impl Lifecycle {
             guards: Guards::ALL,
         });
         let (level, max_raw_bytes) = (settings.level, settings.max_raw_bytes);
-        let edges = Edges { stores, level, max_raw_bytes, metrics: Arc::clone(&metrics) };
+        let max_session_bytes = settings.max_session_bytes;
+        let edges = Edges { stores, level, max_raw_bytes, max_session_bytes, metrics: Arc::clone(&metrics) };
         Self {
             edges,
             policy: Swap::new(settings.policy.clone()),

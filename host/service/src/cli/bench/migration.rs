@@ -153,6 +153,7 @@ fn session(samples: &[Sample], number: u128) -> Result<(SessionKey, Vec<ChunkRow
 
 fn lifecycle_settings() -> LifecycleSettings {
     LifecycleSettings {
+        max_session_bytes: u64::MAX,
         policy: RetentionPolicy::new(Retention { hot_ms: u64::MAX / 4, cold_ms: u64::MAX / 4 }),
         migration_enabled: true,
         cold_codec: Codec::Gzip,
