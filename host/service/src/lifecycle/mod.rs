@@ -9,12 +9,12 @@ use std::time::Duration;
 use replay_core::guards::Guards;
 use replay_core::identity::SessionKey;
 use replay_core::lifecycle::{
-    ColdWrites, Erasure, ErasureEnd, ErasureSettings, ErasureSweep, FindingKind, Machine, Migration,
-    MigrationReport, MigrationSettings, MoveEnd, MoveSettings, Reconcile, ReconcileSettings, RetentionPolicy,
-    RetentionReport, RetentionSettings, RetentionSweep, SessionMove, Share, Step,
+    Answer, Ask, ColdWrites, Erasure, ErasureEnd, ErasureSettings, ErasureSweep, FindingKind, Machine,
+    Migration, MigrationReport, MigrationSettings, MoveEnd, MoveSettings, Reconcile, ReconcileSettings,
+    RetentionPolicy, RetentionReport, RetentionSettings, RetentionSweep, SessionMove, Share, Step,
 };
 use replay_core::row::Codec;
-use replay_core::tombstone::EraseScope;
+use replay_core::tombstone::{EraseScope, Tombstone};
 use replay_ports::{HotStore, PortError, Result};
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -226,9 +226,17 @@ impl Lifecycle {
 
     /// Erases, and verifies by reading back.
     pub async fn erase(&self, scope: EraseScope, actor: &str) -> Result<EraseReport> {
-        let _deleting = self.deleting.lock().await;
         let target = scope.to_string();
-        let end = self.drive(&mut Erasure::new(scope, self.erasure(actor))).await;
+        // From here on nobody reads it, however long whatever deletes just now takes.
+        let tombstone = Tombstone { scope: scope.clone(), erased_at_ms: self.clock.now().unix_ms };
+        let put = self.edges.answer(Ask::PutTombstone(tombstone.clone())).await;
+        let is_put = matches!(put, Answer::Done);
+        let _deleting = self.deleting.lock().await;
+        let mut erasure = match is_put {
+            true => Erasure::again(tombstone, self.erasure(actor)),
+            false => Erasure::new(scope, self.erasure(actor)),
+        };
+        let end = self.drive(&mut erasure).await;
         let (report, verified) = match end {
             ErasureEnd::Erased(report) => (report, true),
             ErasureEnd::Incomplete { report, what } => {
@@ -277,7 +285,7 @@ impl Lifecycle {
                 Step::Ask(ask) => answer = Some(self.edges.answer(ask).await),
                 Step::Wait { until_mono_ms } => {
                     tokio::time::sleep_until(self.clock.instant(until_mono_ms).into()).await;
-                    answer = Some(replay_core::lifecycle::Answer::Done);
+                    answer = Some(Answer::Done);
                 }
                 Step::Done(end) => return end,
             }
@@ -400,3 +408,6 @@ fn what_is_wrong(kind: FindingKind) -> String {
     };
     text.to_owned()
 }
+
+#[cfg(test)]
+mod tests;
