@@ -23,7 +23,7 @@ pub(super) fn files(project: &Project<'_>) -> Files {
     // What JSON escapes in a string, TOML does.
     let sdk = serde_json::Value::from(*sdk).to_string();
     let fill = |template| {
-        let marks = [("{{name}}", *name), ("{{lib}}", &lib), ("{{sdk}}", &sdk), ("{{program}}", &program)];
+        let marks = [("{{name}}", *name), ("{{lib}}", &lib), ("{{sdk}}", &sdk)];
         filled(template, &marks)
     };
     let files = [
