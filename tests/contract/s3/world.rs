@@ -58,6 +58,7 @@ impl World {
             batch_size: 7,
             letter_retention: Duration::from_secs(86_400),
             tombstone_retention: Duration::from_secs(86_400),
+            max_session_bytes: u64::MAX,
             max_raw_bytes: 1 << 20,
         };
         Lifecycle::new(kept, settings, Clock::start(), Arc::new(Metrics::default()))
