@@ -199,6 +199,14 @@ fn kinds_of(stages: &[Stage]) -> Kinds {
     stages.iter().fold(Kinds::default(), |kinds, stage| kinds.union(stage.guest.manifest().kinds))
 }
 
+/// How the sandbox is to run a plugin.
+pub(crate) fn class_of(plugin: &PluginRef) -> Class {
+    match plugin.class {
+        PluginClass::Compiled => Class::Compiled,
+        PluginClass::Script => Class::Script,
+    }
+}
+
 /// What makes two entries of chains the same plugin.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
@@ -209,10 +217,7 @@ struct Key {
 
 impl Key {
     fn of(plugin: &PluginRef, registry: &Registry) -> Self {
-        let class = match plugin.class {
-            PluginClass::Compiled => Class::Compiled,
-            PluginClass::Script => Class::Script,
-        };
+        let class = class_of(plugin);
         Self { component: registry.wanted(plugin), class, config: plugin.config.to_string() }
     }
 }

@@ -38,6 +38,7 @@ use tables::Tables;
 
 use counts::ChainCounts;
 pub use counts::{ChainTotals, PluginCounts, StageCounts};
+pub(crate) use load::class_of;
 pub use load::{Loaded, Loading};
 pub use problems::ChainProblems;
 pub use report::{PluginReport, ShadowReport, SideReport, SidesReport, TenantReport};

@@ -49,7 +49,7 @@ impl Target {
         // A link stays a link: what it points to changes.
         let (file, is_own) = (std::fs::canonicalize(own.as_deref().unwrap_or(config))?, own.is_some());
         let text = std::fs::read_to_string(&file)?;
-        let tenant = of(&tenants, &project).cloned().ok_or_else(|| {
+        let tenant = tenant_named(&tenants, &project).cloned().ok_or_else(|| {
             CliError::usage(format!(
                 "`{name}` is not listed under `tenants`; who is not follows `{DEFAULTS}`"
             ))
@@ -218,7 +218,8 @@ fn named(chain: &[PluginRef], other: &[PluginRef]) -> String {
     }
 }
 
-fn of<'a>(tenants: &'a Tenants, project: &ProjectId) -> Option<&'a Tenant> {
+/// The tenant that an operator names: a listed project, or `defaults`.
+pub(super) fn tenant_named<'a>(tenants: &'a Tenants, project: &ProjectId) -> Option<&'a Tenant> {
     match project.as_str() == DEFAULTS {
         true => Some(&tenants.defaults),
         false => tenants.listed.get(project),

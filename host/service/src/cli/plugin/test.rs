@@ -10,16 +10,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use replay_core::identity::SessionKey;
-use replay_sandbox::{Class, Sandbox};
+use replay_sandbox::Sandbox;
 
 use super::canaries::Canaries;
+use super::change::tenant_named;
 use super::dead_letter::{self, LetterFound};
 use super::{TempDir, TestArgs, build, compiling, load, production_sandbox, settings_arg, watch};
 use crate::build as service;
+use crate::chains::{DEFAULTS, class_of};
 use crate::cli::context::project_arg;
 use crate::cli::recorded::{RecordedChunk, Recordings, read_sessions};
 use crate::cli::{CliError, Exit, output};
-use crate::config::{PluginClass, PluginRef, Settings};
+use crate::config::{PluginRef, Settings};
 use outcome::{Link, Outcome};
 use report::TestReport;
 pub(super) use show::{ChangedLine, say_change};
@@ -57,16 +59,30 @@ pub(super) struct Whose {
 }
 
 impl Whose {
-    fn place(self, session: &SessionKey, recorded: &[RecordedChunk], chunk: usize) -> String {
-        let file = recorded.get(chunk).map(|chunk| &*chunk.file).unwrap_or_default();
-        self.said(file, &session.to_string(), chunk)
-    }
-
     fn said(self, file: &str, session: &str, chunk: usize) -> String {
         match self.are_several {
             true => format!("{file} {session} chunk {chunk}"),
             false => format!("chunk {chunk}"),
         }
+    }
+}
+
+/// A session that was recorded, and what became of it.
+struct Tried<'a> {
+    session: &'a SessionKey,
+    recorded: &'a [RecordedChunk],
+    outcome: Outcome,
+    whose: Whose,
+}
+
+impl Tried<'_> {
+    /// The file that a chunk came from; empty if from none.
+    fn file(&self, chunk: usize) -> &str {
+        self.recorded.get(chunk).map(|chunk| &*chunk.file).unwrap_or_default()
+    }
+
+    fn place(&self, chunk: usize) -> String {
+        self.whose.said(self.file(chunk), &self.session.to_string(), chunk)
     }
 }
 
@@ -146,16 +162,17 @@ impl Trial {
         let (mut text_bytes, mut call_time) = (0, Duration::ZERO);
         let mut report = TestReport::new(self.letter.clone(), self.recordings.broken);
         let (mut kept, mut logged) = (Vec::new(), Logged::default());
-        for (session, chunks) in &self.recordings.sessions {
-            let outcome = Outcome::of(&limits, chain, chunks)?;
+        for (session, recorded) in &self.recordings.sessions {
+            let outcome = Outcome::of(&limits, chain, recorded)?;
             text_bytes += outcome.text_bytes;
             call_time += outcome.call_time;
-            logged.take(session, chunks, &outcome, self.whose);
-            report.take(session, chunks, &outcome, self.whose);
-            let changed = report.changed_lines(session, chunks, &outcome, self.canaries.as_ref());
+            let tried = Tried { session, recorded, outcome, whose: self.whose };
+            logged.take(&tried);
+            report.take(&tried);
+            let changed = report.changed_lines(&tried, self.canaries.as_ref());
             kept.extend(changed.into_iter().take(MAX_KEPT - kept.len()));
             if let Some(dir) = write {
-                write_session(dir, session, chunks, &outcome)?;
+                write_session(dir, &tried)?;
             }
         }
         report.call_time_ms = call_time.as_secs_f64() * 1e3;
@@ -166,16 +183,13 @@ impl Trial {
     /// The chain that the config gives a tenant, as the service would load it: pins, settings, leave.
     fn tenants_chain(&self, tenant: &str) -> Result<Vec<Link>, CliError> {
         let tenants = &self.settings.tenants;
-        let found = match tenant {
-            "defaults" => &tenants.defaults,
-            listed => tenants.listed.get(&project_arg(listed)?).ok_or_else(|| {
-                let known: Vec<&str> = tenants.listed.keys().map(|id| id.as_str()).take(20).collect();
-                CliError::usage(format!(
-                    "the config lists no tenant `{listed}`; there is `defaults`, and {}",
-                    if known.is_empty() { "no other".to_owned() } else { known.join(", ") }
-                ))
-            })?,
-        };
+        let found = tenant_named(tenants, &project_arg(tenant)?).ok_or_else(|| {
+            let known: Vec<&str> = tenants.listed.keys().map(|id| id.as_str()).take(20).collect();
+            CliError::usage(format!(
+                "the config lists no tenant `{tenant}`; there is `{DEFAULTS}`, and {}",
+                if known.is_empty() { "no other".to_owned() } else { known.join(", ") }
+            ))
+        })?;
         // A registry may be a bucket.
         let runtime = tokio::runtime::Runtime::new()?;
         let _inside = runtime.enter();
@@ -185,11 +199,7 @@ impl Trial {
                 CliError::new(Exit::Config, format!("plugin `{}`: {why}", plugin.name))
             };
             let component = registry.fetch(&registry.wanted(plugin)).map_err(|missing| failed(&missing))?;
-            let class = match plugin.class {
-                PluginClass::Compiled => Class::Compiled,
-                PluginClass::Script => Class::Script,
-            };
-            let (sandbox, own) = (self.sandbox.of_class(class), plugin.config.to_string());
+            let (sandbox, own) = (self.sandbox.of_class(class_of(plugin)), plugin.config.to_string());
             let loaded = compiling(&plugin.name, || sandbox.load(&component.path, &plugin.sha256, &own));
             Ok(Link {
                 plugin: loaded.map_err(|error| failed(&error))?,

@@ -188,24 +188,14 @@ fn fault_text(fault: EditFault) -> String {
 
 fn failure_text(failed: &PluginFailure, plugin: &Plugin, text_bytes: usize) -> String {
     let kind = failed.kind.as_str();
-    match &failed.kind {
-        FailureKind::Timeout => {
-            let allowed = plugin.time_allowed(text_bytes).as_millis();
-            format!("{kind}: {allowed} ms are its limit on so much text")
-        }
-        FailureKind::Error { code } if plugin.manifest().error_codes.contains(code) => {
-            format!("{kind}: it answered `{code}`")
-        }
-        FailureKind::Error { .. } => {
-            format!("{kind}: it answered a code that its manifest does not declare")
-        }
-        FailureKind::Memory
-        | FailureKind::Output
-        | FailureKind::Stack
-        | FailureKind::Trap
-        | FailureKind::Invalid
-        | FailureKind::Load
-        | FailureKind::Overloaded
-        | FailureKind::BreakerOpen => kind.to_owned(),
+    if failed.kind == FailureKind::Timeout {
+        let allowed = plugin.time_allowed(text_bytes).as_millis();
+        return format!("{kind}: {allowed} ms are its limit on so much text");
+    }
+    let FailureKind::Error { code } = &failed.kind else { return kind.to_owned() };
+    if plugin.manifest().error_codes.contains(code) {
+        format!("{kind}: it answered `{code}`")
+    } else {
+        format!("{kind}: it answered a code that its manifest does not declare")
     }
 }

@@ -8,11 +8,9 @@ use serde::Serialize;
 
 use super::super::canaries::{Canaries, CanaryReport};
 use super::super::dead_letter::LetterFound;
-use super::Whose;
-use super::outcome::Outcome;
+use super::Tried;
 use super::pairs::{Pair, Sides};
 use super::show::ChangedLine;
-use crate::cli::recorded::RecordedChunk;
 
 /// Chunks that are named of those with blocked elements.
 const MAX_NAMED: usize = 100;
@@ -61,13 +59,8 @@ impl TestReport {
         &self.failures
     }
 
-    pub(super) fn take(
-        &mut self,
-        session: &SessionKey,
-        recorded: &[RecordedChunk],
-        outcome: &Outcome,
-        whose: Whose,
-    ) {
+    pub(super) fn take(&mut self, tried: &Tried<'_>) {
+        let Tried { session, outcome, .. } = tried;
         self.sessions += 1;
         self.chunks += outcome.finished.len() as u64;
         self.fields += outcome.chunks.iter().map(|sides| sides.before.len() as u64).sum::<u64>();
@@ -75,8 +68,10 @@ impl TestReport {
         if let Some(failure) = &outcome.failure {
             self.chunks_failed += outcome.finished.len() as u64;
             let place = failure.chunk.map(|chunk| {
-                let file = recorded.get(chunk).filter(|_| whose.are_several).map(|chunk| &*chunk.file);
-                let file = file.map(|file| format!(", of {file}")).unwrap_or_default();
+                let file = match tried.whose.are_several {
+                    true => format!(", of {}", tried.file(chunk)),
+                    false => String::new(),
+                };
                 format!(" (at chunk {chunk}{file})")
             });
             self.failures.push(format!("{session}: {}{}", failure.what, place.unwrap_or_default()));
@@ -85,7 +80,7 @@ impl TestReport {
         for (chunk, sides) in outcome.chunks.iter().enumerate().filter(|(_, sides)| sides.nodes_blocked > 0) {
             self.nodes_blocked += sides.nodes_blocked;
             if self.blocked.len() < MAX_NAMED {
-                let place = whose.place(session, recorded, chunk);
+                let place = tried.place(chunk);
                 self.blocked.push(format!("{place}: blocked nodes {}", sides.nodes_blocked));
             }
         }
@@ -117,11 +112,10 @@ impl TestReport {
     /// dropped chunks are counted, but there is nothing to show of them.
     pub(super) fn changed_lines(
         &mut self,
-        session: &SessionKey,
-        recorded: &[RecordedChunk],
-        outcome: &Outcome,
+        tried: &Tried<'_>,
         canaries: Option<&Canaries>,
     ) -> Vec<ChangedLine> {
+        let Tried { session, outcome, .. } = tried;
         if outcome.failure.is_some() {
             return Vec::new();
         }
@@ -141,7 +135,7 @@ impl TestReport {
                 return None;
             }
             Some(ChangedLine {
-                file: recorded.get(before.chunk).map(|chunk| chunk.file.to_string()).unwrap_or_default(),
+                file: tried.file(before.chunk).to_owned(),
                 session: session.to_string(),
                 chunk: before.chunk,
                 event: before.event,

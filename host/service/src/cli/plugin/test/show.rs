@@ -3,13 +3,10 @@
 use std::io::Write;
 use std::path::Path;
 
-use replay_core::identity::SessionKey;
 use replay_core::rrweb::Finished;
 use serde::Serialize;
 
-use super::Whose;
-use super::outcome::Outcome;
-use crate::cli::recorded::RecordedChunk;
+use super::{Tried, Whose};
 use crate::cli::{CliError, Format, output};
 
 /// Log lines that are printed of a run.
@@ -71,18 +68,13 @@ pub(in super::super) struct Logged {
 }
 
 impl Logged {
-    pub(super) fn take(
-        &mut self,
-        session: &SessionKey,
-        recorded: &[RecordedChunk],
-        outcome: &Outcome,
-        whose: Whose,
-    ) {
+    pub(super) fn take(&mut self, tried: &Tried<'_>) {
+        let outcome = &tried.outcome;
         self.all += outcome.log_lines;
         let room = MAX_LOGGED.saturating_sub(self.lines.len());
         for (plugin, line) in outcome.logged.iter().take(room) {
             // A plugin may have asked about no chunk yet.
-            let place = line.chunk.map(|chunk| format!(" {}", whose.place(session, recorded, chunk)));
+            let place = line.chunk.map(|chunk| format!(" {}", tried.place(chunk)));
             let text: String = line.text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
             let (level, place) = (line.level.as_str(), place.unwrap_or_default());
             self.lines.push(format!("log {level}{place} {plugin}: {text}"));
@@ -104,17 +96,13 @@ fn shortened(text: &str) -> String {
     if line.chars().count() < text.chars().count() { format!("{line}…") } else { line }
 }
 
-pub(super) fn write_session(
-    dir: &Path,
-    session: &SessionKey,
-    chunks: &[RecordedChunk],
-    outcome: &Outcome,
-) -> Result<(), CliError> {
+pub(super) fn write_session(dir: &Path, tried: &Tried<'_>) -> Result<(), CliError> {
+    let Tried { session, recorded, outcome, .. } = tried;
     let dir = dir.join(session.project_id.as_str());
     std::fs::create_dir_all(&dir)?;
     let mut file = std::fs::File::create(dir.join(format!("{}.ndjson", session.session_id)))?;
     let mut scratch = replay_core::codec::Scratch::default();
-    for (chunk, finished) in chunks.iter().zip(&outcome.finished) {
+    for (chunk, finished) in recorded.iter().zip(&outcome.finished) {
         match finished {
             Finished::Changed { json, .. } => file.write_all(json)?,
             Finished::Dropped { .. } | Finished::Failed => continue,
