@@ -60,14 +60,20 @@ fn breaker(service: &Service) -> String {
     said[0]["plugins"][0]["breaker"].as_str().unwrap().to_owned()
 }
 
+/// A service whose `hostile` spins, and has for so long that its breaker is open; its chain.
+fn spinning(dir: &Path) -> (String, Service) {
+    let spin = build_hostile(&dir.join("plugins"));
+    let spinning = format!("    chain_revision: 1\n    plugins: [{{ name: spin, sha256: {spin} }}]\n");
+    let mut service = Service::prepare_with(dir, &text(dir, &spinning, 1));
+    service.run();
+    feed(&service, 1..=2);
+    (spinning, service)
+}
+
 #[test]
 fn what_a_breaker_refused_waits_for_its_own_tenants_change() {
     let dir = tempfile::tempdir().unwrap();
-    let spin = build_hostile(&dir.path().join("plugins"));
-    let spinning = format!("    chain_revision: 1\n    plugins: [{{ name: spin, sha256: {spin} }}]\n");
-    let mut service = Service::prepare_with(dir.path(), &text(dir.path(), &spinning, 1));
-    service.run();
-    feed(&service, 1..=2);
+    let (spinning, service) = spinning(dir.path());
     let refused = feed(&service, 3..=4);
     let of = |reason: &str, attempts: u64| (reason.to_owned(), attempts);
     let (open, timeout) = (|| of("plugin_breaker_open", 1), || of("plugin_timeout", 1));
@@ -97,11 +103,7 @@ fn what_a_breaker_refused_waits_for_its_own_tenants_change() {
 #[test]
 fn what_a_breaker_refused_was_not_tried_however_often_the_service_starts() {
     let dir = tempfile::tempdir().unwrap();
-    let spin = build_hostile(&dir.path().join("plugins"));
-    let spinning = format!("    chain_revision: 1\n    plugins: [{{ name: spin, sha256: {spin} }}]\n");
-    let mut service = Service::prepare_with(dir.path(), &text(dir.path(), &spinning, 1));
-    service.run();
-    feed(&service, 1..=2);
+    let (_, mut service) = spinning(dir.path());
     feed(&service, 3..=26);
     let count = |service: &Service, reason: &str, attempts: u64| {
         letters(service).iter().filter(|letter| **letter == (reason.to_owned(), attempts)).count()

@@ -6,12 +6,13 @@ use std::process::Output;
 use replay_tests::plugins::{components, config, sha256_of};
 use replay_tests::records::recordings;
 use serde_json::{Value, json};
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
 
 use crate::plugin_walk::command;
 
-const WIT: &str = include_str!("../../wit/1.0.0/replay.wit");
+#[path = "../../host/sandbox/tests/sandbox/guests.rs"]
+#[allow(dead_code, reason = "the sandbox's own tests use the rest")]
+mod guests;
+
 /// Answers as its config says.
 const EVERYTHING: &str = include_str!("../fixtures/components/1.0.0/everything.wat");
 
@@ -23,17 +24,7 @@ const KEYED: &str = concat!(
 );
 
 /// Something for each part of an answer.
-const EACH: &str = concat!(
-    r#"[{"type":4,"timestamp":1000,"data":{"href":"https://shop.example/"}},"#,
-    r#"{"type":3,"timestamp":1001,"data":{"source":5,"text":"typed","isChecked":false,"id":9}},"#,
-    r#"{"type":5,"timestamp":1002,"data":{"tag":"up","payload":null}},"#,
-    r#"{"type":6,"timestamp":1003,"data":{"plugin":"rrweb/network@1","payload":{"requests":[{"url":"/one"},"#,
-    r#"{"url":"/two","requestHeaders":{"cookie":"k=v","accept":"*/*"}}]}}},"#,
-    r#"{"type":2,"timestamp":1004,"data":{"node":{"type":0,"childNodes":[{"type":2,"tagName":"main","attributes":{},"#,
-    r#""childNodes":[{"type":3,"textContent":"inside","id":30}],"id":20}],"id":1}}},"#,
-    r#"{"type":3,"timestamp":1005,"data":{"source":2,"type":5,"id":9}},"#,
-    r#"{"type":3,"timestamp":1006,"data":{"source":1,"positions":[{"x":1,"y":1,"id":9,"timeOffset":-2},{"x":2,"y":2,"id":9,"timeOffset":0}]}}]"#,
-);
+const EACH: &str = include_str!("../fixtures/components/1.0.0/everything.json");
 
 fn everything(dir: &Path) -> PathBuf {
     everything_but(dir, "everything.wasm", EVERYTHING)
@@ -41,14 +32,8 @@ fn everything(dir: &Path) -> PathBuf {
 
 /// The component of another text, under that name.
 fn everything_but(dir: &Path, name: &str, text: &str) -> PathBuf {
-    let mut resolve = Resolve::default();
-    let package = resolve.push_str("replay.wit", WIT).unwrap();
-    let world = resolve.select_world(&[package], Some("plugin")).unwrap();
-    let mut module = wat::parse_str(text).unwrap();
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    let component = ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap();
     let file = dir.join(name);
-    std::fs::write(&file, component).unwrap();
+    std::fs::write(&file, guests::component(text)).unwrap();
     file
 }
 

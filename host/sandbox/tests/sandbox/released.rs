@@ -18,17 +18,7 @@ use crate::support::Room;
 const EVERYTHING: &str = include_str!("../../../../tests/fixtures/components/1.0.0/everything.wat");
 
 /// Something for each part of an answer.
-const EVENTS: &str = concat!(
-    r#"[{"type":4,"timestamp":1000,"data":{"href":"https://shop.example/"}},"#,
-    r#"{"type":3,"timestamp":1001,"data":{"source":5,"text":"typed","isChecked":false,"id":9}},"#,
-    r#"{"type":5,"timestamp":1002,"data":{"tag":"up","payload":null}},"#,
-    r#"{"type":6,"timestamp":1003,"data":{"plugin":"rrweb/network@1","payload":{"requests":[{"url":"/one"},"#,
-    r#"{"url":"/two","requestHeaders":{"cookie":"k=v","accept":"*/*"}}]}}},"#,
-    r#"{"type":2,"timestamp":1004,"data":{"node":{"type":0,"childNodes":[{"type":2,"tagName":"main","attributes":{},"#,
-    r#""childNodes":[{"type":3,"textContent":"inside","id":30}],"id":20}],"id":1}}},"#,
-    r#"{"type":3,"timestamp":1005,"data":{"source":2,"type":5,"id":9}},"#,
-    r#"{"type":3,"timestamp":1006,"data":{"source":1,"positions":[{"x":1,"y":1,"id":9,"timeOffset":-2},{"x":2,"y":2,"id":9,"timeOffset":0}]}}]"#,
-);
+const EVENTS: &str = include_str!("../../../../tests/fixtures/components/1.0.0/everything.json");
 
 fn batch() -> Batch {
     let mut batch = Batch::new(Kinds::ALL, Elements::new(ElementLimits { max_bytes: 1 << 20 }));
